@@ -1,0 +1,154 @@
+"""The configuration: what every key may hold, checked as a whole before any job starts."""
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+import pydantic
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+import model_messages
+import model_rules as rules
+
+Integer = Annotated[int, BeforeValidator(rules.no_flag)]
+Real = Annotated[float, BeforeValidator(rules.no_flag)]  # reads '1e-6' too, which YAML 1.1 takes for text
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(rules.plain)]
+Place = Annotated[str, Field(min_length=1)]
+Count = Annotated[Integer, Field(ge=1)]
+Index = Annotated[Integer, Field(ge=0)]
+Positive = Annotated[Real, Field(gt=0)]
+NonNegative = Annotated[Real, Field(ge=0)]
+Exponents = Annotated[tuple[Annotated[Real, AfterValidator(rules.two_decimals)], ...], AfterValidator(rules.ascending)]
+Snr = Annotated[Positive, AfterValidator(rules.two_decimals)]
+Snrs = Annotated[tuple[Snr, ...], AfterValidator(rules.ascending)]
+Rates = Annotated[tuple[Positive, ...], Field(min_length=1), AfterValidator(rules.ascending)]
+TuningSeeds = Annotated[tuple[Annotated[Integer, Field(ge=1000)], ...], AfterValidator(rules.ascending)]
+CaseName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$")]
+Estimator = Literal["population", "empirical", "ledoit_wolf", "oas"]
+Method = Literal["sgd", "momentum", "adam", "sigma_power"]
+
+
+class ConfigError(ValueError):
+    """One message with a line for every fault: key, value, what is allowed, how to mend it."""
+
+
+class Section(pydantic.BaseModel):
+    """A frozen section of the configuration that refuses unknown keys."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @pydantic.field_validator("*")
+    @classmethod
+    def remember(cls, value: Any, info: ValidationInfo) -> Any:
+        # Key by key, so that one fault in a section does not keep the rules of later sections from being checked.
+        section = "" if cls is Config else re.sub(r"(?<=.)([A-Z])", r"_\1", cls.__name__).lower() + "."
+        info.context[section + info.field_name] = value
+        return value
+
+
+class Case(Section):
+    """A spectrum of the inputs, and the teacher's direction before and after transfer."""
+
+    eigenvalues: Annotated[tuple[Real, ...], Field(min_length=2), AfterValidator(rules.spectrum)]
+    teacher_direction: Annotated[Index, AfterValidator(rules.direction)]
+    target_direction: Annotated[Index, AfterValidator(rules.direction)]
+
+
+class SingleIndex(Section):
+    """The synthetic task."""
+
+    samples_train: Annotated[Integer, Field(ge=2)]
+    samples_test: Count
+    hidden: Count
+    link_sharpness: Positive
+    initial_scale: Positive
+    learning_rate: Positive
+    steps: Count
+    weight_decay: NonNegative
+    cases: Annotated[dict[CaseName, Case], Field(min_length=1), AfterValidator(rules.dimension)]
+
+
+class Noise(Section):
+    """Study 1: robustness to label noise; `estimators` holds those that have an SNR at all."""
+
+    snrs: Annotated[Snrs, Field(min_length=1)]
+    estimators: Annotated[dict[Estimator, Snrs], AfterValidator(rules.planned)]
+
+
+class Transfer(Section):
+    """Study 2: forward transfer."""
+
+    snr: Annotated[Snr, AfterValidator(rules.trained)]
+    ridge: Positive
+
+
+class Ood(Section):
+    """Study 3: out-of-distribution MNIST."""
+
+    folder: Annotated[Place | None, BeforeValidator(rules.plain)]
+    samples_train: Count
+    samples_validation: Annotated[Count, AfterValidator(rules.images)]
+    hidden: Count
+    steps: Count
+    weight_decay: NonNegative
+    pattern_scale: NonNegative
+    covariance_ridge: Annotated[Positive, AfterValidator(rules.conditioned)]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1), AfterValidator(rules.once)]
+    momentum: Annotated[Real, Field(ge=0, lt=1)]
+    tuning_seeds: Annotated[TuningSeeds, Field(min_length=1), AfterValidator(rules.apart)]
+    learning_rates: Annotated[dict[Method, Rates], AfterValidator(rules.tuned)]
+
+
+class Theory(Section):
+    """Study 4: checks of the theory, under the conditions that they are stated for."""
+
+    dimension: Annotated[Integer, Field(ge=2)]
+    samples_train: Annotated[Count, AfterValidator(rules.full_rank)]
+    samples_test: Count
+    hidden: Count
+    steps: Annotated[Integer, Field(ge=1000)]
+    learning_rate: Positive
+    condition_number: Annotated[Real, Field(ge=100)]
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    master_seed: Index
+    seeds: Annotated[Integer, Field(ge=2, le=10000)]  # an interval needs two; file names carry four digits
+    seeds_per_shard: Count
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Count
+    compile: Flag
+    compile_cache: Place
+    data_cache: Place
+    records: Annotated[Integer, Field(ge=2)]
+    exponents: Annotated[Exponents, Field(min_length=2)]
+    single_index: SingleIndex
+    noise: Noise
+    transfer: Transfer
+    ood: Ood
+    theory: Theory
+
+
+def keys(model: type[Section] = Config, prefix: str = "") -> list[str]:
+    """Return every key in dotted form; `*` stands for a name that the user chooses."""
+    found = []
+    for name, field in model.model_fields.items():
+        found.append(prefix + name)
+        inner = (get_args(field.annotation) or (field.annotation,))[-1]
+        if isinstance(inner, type) and issubclass(inner, Section):
+            found += keys(inner, f"{prefix}{name}." + "*." * (inner is not field.annotation))
+    return found
+
+
+def validate(config: dict) -> Config:
+    """Return the configuration with every value checked and converted; nothing else makes a Config.
+
+    Raises ConfigError that names every faulty key, one a line.
+    """
+    try:
+        return Config.model_validate(config, context={})
+    except pydantic.ValidationError as error:
+        problems = [line for fault in error.errors() for line in model_messages.lines(fault, keys())]
+    count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
+    raise ConfigError("\n".join([f"{count} in the configuration; config/README.md explains every key:", *problems]))

@@ -1,0 +1,108 @@
+"""All shards of a study as one labelled file.
+
+INPUTS   results/{noise,transfer,ood,theory}/evaluate/... (and the curves of results/noise/train/...)
+OUTPUTS  results/noise.nc, results/transfer.nc, results/ood.nc, results/theory.nc
+"""
+
+
+def planned(arms):
+    """Return the arms of a study as plain rows for a job's parameters."""
+    return [arm._asdict() for arm in arms]
+
+
+rule aggregate_noise:
+    input:
+        train=grid.noise_files(CONFIG, "train"),
+        evaluate=grid.noise_files(CONFIG, "evaluate"),
+    output:
+        "results/noise.nc",
+    params:
+        arms=planned(grid.noise_arms(CONFIG)),
+        seeds=CONFIG.seeds,
+        snrs=CONFIG.noise.snrs,
+        cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
+        planned={name: snrs for name, snrs in CONFIG.noise.estimators.items()},
+        code=fingerprint("aggregate_noise.py"),
+    log:
+        "results/logs/aggregate_noise.log",
+    benchmark:
+        "results/benchmarks/aggregate_noise.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/aggregate_noise.py"
+
+
+rule aggregate_transfer:
+    input:
+        evaluate=grid.transfer_files(CONFIG),
+    output:
+        "results/transfer.nc",
+    params:
+        arms=planned(grid.transfer_arms(CONFIG)),
+        seeds=CONFIG.seeds,
+        cases=list(CONFIG.single_index.cases),
+        snr=CONFIG.transfer.snr,
+        code=fingerprint("aggregate_transfer.py"),
+    log:
+        "results/logs/aggregate_transfer.log",
+    benchmark:
+        "results/benchmarks/aggregate_transfer.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/aggregate_transfer.py"
+
+
+rule aggregate_ood:
+    input:
+        evaluate=grid.ood_files(CONFIG),
+        tune=collect("results/ood/tune/{arm}.nc", arm=TUNED),
+    output:
+        "results/ood.nc",
+    params:
+        arms=planned(grid.ood_arms(CONFIG)),
+        seeds=CONFIG.seeds,
+        code=fingerprint("aggregate_ood.py"),
+    log:
+        "results/logs/aggregate_ood.log",
+    benchmark:
+        "results/benchmarks/aggregate_ood.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/aggregate_ood.py"
+
+
+rule aggregate_theory:
+    input:
+        evaluate=grid.theory_files(CONFIG),
+    output:
+        "results/theory.nc",
+    params:
+        seeds=CONFIG.seeds,
+        code=fingerprint("aggregate_theory.py"),
+    log:
+        "results/logs/aggregate_theory.log",
+    benchmark:
+        "results/benchmarks/aggregate_theory.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/aggregate_theory.py"

@@ -1,0 +1,69 @@
+"""The grid, wildcards and parameters that the rule files share; no rules, and no import that takes time."""
+
+import shutil
+import sys
+
+# The package of the workflow: plain Python, so that tests import it as well.
+sys.path.insert(0, workflow.basedir)
+
+import grid
+from fingerprint import fingerprint
+from model import ConfigError, validate
+from snakemake.exceptions import WorkflowError
+
+try:
+    CONFIG = validate(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+ARMS = grid.arms(CONFIG)
+TUNED = [arm.id for arm in grid.ood_arms(CONFIG)]
+FIGURES = ["noise", "transfer", "ood", "features", "spectrum"]
+MNIST = {
+    name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
+    for name in ("train_images_idx3", "train_labels_idx1", "t10k_images_idx3", "t10k_labels_idx1")
+}
+
+# A GPU is asked of the scheduler only where one is used: `auto` takes one where this machine has one.
+GPU = CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)
+GPU_RESOURCES = {"gpu": 1} if GPU else {}
+TRAIN_ENV = "../../envs/train-cuda.yaml" if CONFIG.device == "cuda" or GPU else "../../envs/train-cpu.yaml"
+
+
+wildcard_constraints:
+    study="noise|transfer",
+    arm=grid.any_of(ARMS),
+    estimator=grid.any_of([*CONFIG.noise.estimators, "empirical"]),
+    case=grid.any_of(CONFIG.single_index.cases),
+    snr=grid.any_of(f"{snr:.2f}" for snr in CONFIG.noise.snrs),
+    shard=grid.any_of([*grid.shards(CONFIG), grid.TUNING]),
+    figure=grid.any_of(FIGURES),
+
+
+onstart:
+    if CONFIG.device == "auto":
+        print(f"device: auto finds {'a GPU' if GPU else 'no GPU (nvidia-smi), training runs on the CPU'}")
+
+
+def arm_parameters(wildcards):
+    """Return the method, estimator and exponent of the job's arm."""
+    return ARMS[wildcards.arm]._asdict()
+
+
+def seeds(wildcards):
+    """Return the seeds of the job's shard."""
+    return grid.seeds(CONFIG, wildcards.shard)
+
+
+def case_parameters(wildcards):
+    """Return the spectrum and directions of the job's case."""
+    return CONFIG.single_index.cases[wildcards.case].model_dump()
+
+
+def settings(section, *keys):
+    """Return the named keys of a section, so that a job depends on those and no others."""
+    return {key: getattr(section, key) for key in keys}
+
+
+TRAINING = settings(CONFIG, "records", "compile")
+MACHINE = settings(CONFIG, "device", "threads", "compile_cache")

@@ -1,0 +1,52 @@
+"""Eigenpairs of the uncentred input covariance, per data set and estimator.
+
+INPUTS   results/{study}/data/...nc (and MNIST)
+OUTPUTS  results/{noise,transfer}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc
+         results/ood/covariance/empirical/{shard}.nc
+"""
+
+
+rule single_index_covariance:
+    input:
+        data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
+    output:
+        covariance="results/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc",
+    params:
+        estimator="{estimator}",
+        case=case_parameters,
+        code=fingerprint("single_index_covariance.py"),
+    log:
+        "results/logs/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.tsv"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../../scripts/single_index_covariance.py"
+
+
+rule ood_covariance:
+    input:
+        **MNIST,
+        data="results/ood/data/{shard}.nc",
+    output:
+        covariance="results/ood/covariance/empirical/{shard}.nc",
+    params:
+        ridge=CONFIG.ood.covariance_ridge,
+        code=fingerprint("ood_covariance.py"),
+    log:
+        "results/logs/ood/covariance/empirical/{shard}.log",
+    benchmark:
+        "results/benchmarks/ood/covariance/empirical/{shard}.tsv"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../../scripts/ood_covariance.py"

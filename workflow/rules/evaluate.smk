@@ -1,0 +1,103 @@
+"""Evaluation of trained models; reads parameters and never trains.
+
+INPUTS   results/{noise,transfer,ood}/train/...
+OUTPUTS  results/{noise,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
+         results/ood/evaluate/{arm}/{shard}.nc
+         results/theory/evaluate/{shard}.nc
+"""
+
+
+rule evaluate_noise:
+    input:
+        data="results/noise/data/{case}_snr{snr}_{shard}.nc",
+        model="results/noise/train/{arm}/{case}_snr{snr}_{shard}.nc",
+    output:
+        evaluation="results/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
+    params:
+        code=fingerprint("evaluate_noise.py"),
+    log:
+        "results/logs/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/evaluate_noise.py"
+
+
+rule evaluate_transfer:
+    input:
+        data="results/transfer/data/{case}_snr{snr}_{shard}.nc",
+        frozen="results/noise/train/{arm}/{case}_snr{snr}_{shard}.nc",
+        unfrozen="results/transfer/train/{arm}/{case}_snr{snr}_{shard}.nc",
+    output:
+        evaluation="results/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
+    params:
+        ridge=CONFIG.transfer.ridge,
+        code=fingerprint("evaluate_transfer.py"),
+    log:
+        "results/logs/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/evaluate_transfer.py"
+
+
+rule evaluate_ood:
+    input:
+        **MNIST,
+        data="results/ood/data/{shard}.nc",
+        model="results/ood/train/{arm}/{shard}.nc",
+    output:
+        evaluation="results/ood/evaluate/{arm}/{shard}.nc",
+    params:
+        master_seed=CONFIG.master_seed,
+        threads=CONFIG.threads,
+        code=fingerprint("evaluate_ood.py"),
+    log:
+        "results/logs/ood/evaluate/{arm}/{shard}.log",
+    benchmark:
+        "results/benchmarks/ood/evaluate/{arm}/{shard}.tsv"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    conda:
+        TRAIN_ENV
+    script:
+        "../../scripts/evaluate_ood.py"
+
+
+rule evaluate_theory:
+    output:
+        evaluation="results/theory/evaluate/{shard}.nc",
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=seeds,
+        exponents=CONFIG.exponents,
+        theory=CONFIG.theory.model_dump(),
+        threads=CONFIG.threads,
+        code=fingerprint("evaluate_theory.py"),
+    log:
+        "results/logs/theory/evaluate/{shard}.log",
+    benchmark:
+        "results/benchmarks/theory/evaluate/{shard}.tsv"
+    priority: 10
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    conda:
+        TRAIN_ENV
+    script:
+        "../../scripts/evaluate_theory.py"

@@ -1,0 +1,64 @@
+"""Figures and verdicts.
+
+INPUTS   results/{noise,transfer,ood,theory}.nc, config/claims.yaml
+OUTPUTS  results/figures/{noise,transfer,ood,features,spectrum}.{pdf,png}, results/claims.{csv,md,html}
+"""
+
+# The aggregated file that each figure is drawn from.
+DRAWN_FROM = {"noise": "noise", "transfer": "transfer", "ood": "ood", "features": "noise", "spectrum": "theory"}
+
+
+rule plot:
+    input:
+        data=lambda w: f"results/{DRAWN_FROM[w.figure]}.nc",
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/{figure}.rst",
+            category="2 Figures",
+            labels={"figure": "{figure}"},
+        ),
+    params:
+        code=lambda w: fingerprint(f"plot_{w.figure}.py"),
+    log:
+        "results/logs/plot/{figure}.log",
+    benchmark:
+        "results/benchmarks/plot/{figure}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/plot_{wildcards.figure}.py"
+
+
+rule check_claims:
+    input:
+        noise="results/noise.nc",
+        transfer="results/transfer.nc",
+        ood="results/ood.nc",
+        theory="results/theory.nc",
+        claims=workflow.source_path("../../config/claims.yaml"),
+    output:
+        csv="results/claims.csv",
+        md="results/claims.md",
+        html=report(
+            "results/claims.html", caption="../report/claims.rst", category="1 Claims", labels={"table": "verdicts"}
+        ),
+    params:
+        code=fingerprint("check_claims.py"),
+    log:
+        "results/logs/check_claims.log",
+    benchmark:
+        "results/benchmarks/check_claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../../scripts/check_claims.py"

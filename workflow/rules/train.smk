@@ -1,0 +1,113 @@
+"""Training: one job holds a whole shard as one batch of tensors.
+
+INPUTS   data and covariance of the shard; for MNIST the learning rate that `tune_ood` chose
+OUTPUTS  results/{noise,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
+         results/ood/tune/{arm}.nc                                         validation accuracy per learning rate
+         results/ood/train/{arm}/{shard}.nc
+"""
+
+OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay", "momentum") | TRAINING
+
+
+def ood_covariance(wildcards):
+    """Return the covariance file of a job whose arm uses one."""
+    shard = getattr(wildcards, "shard", grid.TUNING)
+    path = f"results/ood/covariance/empirical/{shard}.nc"
+    return {"covariance": path} if ARMS[wildcards.arm].estimator != "none" else {}
+
+
+rule train_single_index:
+    input:
+        data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
+        covariance=lambda w: (
+            f"results/{w.study}/covariance/{ARMS[w.arm].estimator}/{w.case}_snr{w.snr}_{w.shard}.nc"
+        ),
+    output:
+        model="results/{study}/train/{arm}/{case}_snr{snr}_{shard}.nc",
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=seeds,
+        cell=lambda w: {"study": w.study, "case": w.case, "snr": float(w.snr)},
+        arm=arm_parameters,
+        settings=settings(CONFIG.single_index, "hidden", "initial_scale", "learning_rate", "steps", "weight_decay")
+        | TRAINING,
+        machine=MACHINE,
+        code=lambda w: fingerprint(
+            "train_single_index.py", f"featurelearning/optimizers/{ARMS[w.arm].method}.py"
+        ),
+    log:
+        "results/logs/{study}/train/{arm}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/{study}/train/{arm}/{case}_snr{snr}_{shard}.tsv"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=60,
+        **GPU_RESOURCES,
+    conda:
+        TRAIN_ENV
+    script:
+        "../../scripts/train_single_index.py"
+
+
+rule tune_ood:
+    input:
+        unpack(ood_covariance),
+        **MNIST,
+        data=f"results/ood/data/{grid.TUNING}.nc",
+    output:
+        model="results/ood/tune/{arm}.nc",
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=CONFIG.ood.tuning_seeds,
+        arm=arm_parameters,
+        learning_rates=lambda w: CONFIG.ood.learning_rates[ARMS[w.arm].method],
+        settings=OOD_SETTINGS,
+        machine=MACHINE,
+        code=lambda w: fingerprint("tune_ood.py", f"featurelearning/optimizers/{ARMS[w.arm].method}.py"),
+    log:
+        "results/logs/ood/tune/{arm}.log",
+    benchmark:
+        "results/benchmarks/ood/tune/{arm}.tsv"
+    # The longest jobs of the whole workflow: begun first, they do not end last.
+    priority: 10
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=60,
+        **GPU_RESOURCES,
+    conda:
+        TRAIN_ENV
+    script:
+        "../../scripts/tune_ood.py"
+
+
+rule train_ood:
+    input:
+        unpack(ood_covariance),
+        **MNIST,
+        data="results/ood/data/{shard}.nc",
+        tune="results/ood/tune/{arm}.nc",
+    output:
+        model="results/ood/train/{arm}/{shard}.nc",
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=seeds,
+        arm=arm_parameters,
+        settings=OOD_SETTINGS,
+        machine=MACHINE,
+        code=lambda w: fingerprint("train_ood.py", f"featurelearning/optimizers/{ARMS[w.arm].method}.py"),
+    log:
+        "results/logs/ood/train/{arm}/{shard}.log",
+    benchmark:
+        "results/benchmarks/ood/train/{arm}/{shard}.tsv"
+    priority: 10
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=60,
+        **GPU_RESOURCES,
+    conda:
+        TRAIN_ENV
+    script:
+        "../../scripts/train_ood.py"
