@@ -1,0 +1,36 @@
+"""Gather all shards of the noise study into one labelled file."""
+
+import numpy as np
+
+import joblog
+from featurelearning import records
+
+CURVES = ("train_mse", "test_mse", "clean_mse")
+SUMMARIES = ("noise_floor", "feature_energy", "sensitivity", "diverged_at")
+CELL = ("arm", "case", "snr", "seed")
+LAYOUT = {name: ((*CELL, "step"), "f4") for name in CURVES}
+LAYOUT |= {"noise_floor": (CELL, "f8"), "diverged_at": (CELL, "i4"), "planned": (CELL[:3], "i1")}
+LAYOUT |= {name: ((*CELL, "direction"), "f8") for name in ("feature_energy", "sensitivity")}
+
+with joblog.to(snakemake.log[0]):
+    params = snakemake.params
+    spectra = np.array(list(params.cases.values()))
+    coords = {
+        **records.arm_coordinates(params.arms),
+        "case": list(params.cases),
+        "snr": list(params.snrs),
+        "seed": range(params.seeds),
+        "step": records.read(snakemake.input.train[0])["step"].values,
+        "direction": range(spectra.shape[1]),
+        "eigenvalue": (("case", "direction"), spectra),
+    }
+    attributes = records.provenance("P1: robustness to label noise", records.plain(params), params.code)
+    result = records.empty(LAYOUT, coords, attributes)
+    result["planned"][:] = 0
+    for names, paths in ((CURVES, snakemake.input.train), (SUMMARIES, snakemake.input.evaluate)):
+        for shard in map(records.read, paths):
+            cell = records.cell(shard)
+            result["planned"].loc[cell] = 1
+            records.fill(result, cell, shard, names)
+    records.require_finite(result, [*CURVES, *SUMMARIES[:3]], result["diverged_at"], result["planned"])
+    records.write(result, snakemake.output[0])

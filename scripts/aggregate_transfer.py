@@ -1,0 +1,25 @@
+"""Gather all shards of the transfer study into one labelled file."""
+
+import joblog
+from featurelearning import records
+
+ERRORS = ("train_mse", "test_mse", "noise_floor", "unfrozen_test_mse")
+FLAGS = ("diverged_at", "unfrozen_diverged_at")
+CELL = ("arm", "source_case", "seed")
+LAYOUT = {name: (CELL, "f8") for name in ERRORS} | {name: (CELL, "i4") for name in FLAGS}
+
+with joblog.to(snakemake.log[0]):
+    params = snakemake.params
+    coords = {
+        **records.arm_coordinates(params.arms),
+        "source_case": list(params.cases),
+        "seed": range(params.seeds),
+    }
+    attributes = records.provenance("P1: forward transfer", records.plain(params), params.code)
+    result = records.empty(LAYOUT, coords, attributes)
+    for shard in map(records.read, snakemake.input.evaluate):
+        cell = records.cell(shard)
+        records.fill(result, {"arm": cell["arm"], "source_case": cell["case"]}, shard, [*ERRORS, *FLAGS])
+    records.require_finite(result, ERRORS[:3], result["diverged_at"])
+    records.require_finite(result, ERRORS[3:], result["unfrozen_diverged_at"])
+    records.write(result, snakemake.output[0])

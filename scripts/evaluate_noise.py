@@ -1,0 +1,24 @@
+"""Measure what the first layers of one shard have learned, per population eigen-direction."""
+
+import numpy as np
+
+import joblog
+from featurelearning import features, records
+
+with joblog.to(snakemake.log[0]):
+    data, model = records.read(snakemake.input.data), records.read(snakemake.input.model)
+    directions = np.eye(data.sizes["direction"])
+    energies, sensitivities = [], []
+    for seed in model["seed"].values:
+        params = records.model_parameters(model.sel(seed=seed))
+        energies.append(features.energy(params["weight1"], directions))
+        sensitivities.append(features.sensitivity(params, data["x_test"].sel(seed=seed).values, directions))
+    variables = {
+        "feature_energy": (("seed", "direction"), np.stack(energies)),
+        "sensitivity": (("seed", "direction"), np.stack(sensitivities)),
+        "noise_floor": (("seed",), data["noise_floor"].values),
+        "diverged_at": (("seed",), model["diverged_at"].values),
+    }
+    coords = {"seed": model["seed"], "direction": data["direction"]}
+    attributes = records.provenance("features of trained models", records.parameters(model), snakemake.params.code)
+    records.write(records.dataset(variables, coords, attributes), snakemake.output.evaluation)

@@ -1,0 +1,28 @@
+"""Measure the accuracies of one MNIST shard on the three out-of-distribution test sets."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import joblog
+from featurelearning import images, measures, models, records
+
+with joblog.to(snakemake.log[0]):
+    params = snakemake.params
+    torch.set_num_threads(params.threads)
+    mnist = images.load(Path(snakemake.input.train_images_idx3).parent)
+    data, model = records.read(snakemake.input.data), records.read(snakemake.input.model)
+    accuracies = {name: [] for name in ("in_distribution", "flipped_noise", "flipped_digits")}
+    for seed in model["seed"].values:
+        network = models.stack([records.model_parameters(model.sel(seed=seed))], torch.float32)
+        pattern = data["pattern"].sel(seed=seed).values
+        for name, test in images.ood_sets(mnist.test_labels, params.master_seed, int(seed)).items():
+            x = torch.as_tensor(images.compose(mnist.test_images, pattern, test.pattern_index))
+            right = measures.correct(measures.predict(network, x[None]), torch.as_tensor(test.labels)[None])
+            accuracies[name].append(float(right))
+    finite = model["diverged_at"].values < 0
+    variables = {f"accuracy_{name}": (("seed",), np.where(finite, v, np.nan)) for name, v in accuracies.items()}
+    variables["diverged_at"] = (("seed",), model["diverged_at"].values)
+    attributes = records.provenance("out-of-distribution accuracies", records.parameters(model), params.code)
+    records.write(records.dataset(variables, {"seed": model["seed"]}, attributes), snakemake.output.evaluation)

@@ -1,0 +1,32 @@
+"""Refit a linear head on the frozen first layers of one shard, on the target task."""
+
+import numpy as np
+
+import joblog
+from featurelearning import features, records, ridge
+
+with joblog.to(snakemake.log[0]):
+    data = records.read(snakemake.input.data)
+    frozen, unfrozen = records.read(snakemake.input.frozen), records.read(snakemake.input.unfrozen)
+    errors = {"train": [], "test": []}
+    for seed in frozen["seed"].values:
+        if frozen["diverged_at"].sel(seed=seed) >= 0:
+            for values in errors.values():
+                values.append(np.nan)
+            continue
+        params, target = records.model_parameters(frozen.sel(seed=seed)), data.sel(seed=seed)
+        z = {split: features.hidden(params, target[f"x_{split}"].values) for split in errors}
+        head = ridge.fit(z["train"], target["y_train"].values, snakemake.params.ridge)
+        for split, values in errors.items():
+            values.append(ridge.mean_squared_error(head, z[split], target[f"y_{split}"].values))
+    variables = {
+        "train_mse": (("seed",), np.array(errors["train"])),
+        "test_mse": (("seed",), np.array(errors["test"])),
+        "unfrozen_test_mse": (("seed",), unfrozen["test_mse"].values[:, -1].astype(np.float64)),
+        "noise_floor": (("seed",), data["noise_floor"].values),
+        "diverged_at": (("seed",), frozen["diverged_at"].values),
+        "unfrozen_diverged_at": (("seed",), unfrozen["diverged_at"].values),
+    }
+    parameters = {**records.parameters(frozen), "ridge": snakemake.params.ridge}
+    attributes = records.provenance("transferred first layers", parameters, snakemake.params.code)
+    records.write(records.dataset(variables, {"seed": frozen["seed"]}, attributes), snakemake.output.evaluation)

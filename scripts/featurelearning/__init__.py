@@ -1,0 +1,1 @@
+"""Preconditioned feature learning: pure functions on arrays, without Snakemake and without files."""

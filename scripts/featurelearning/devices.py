@@ -1,0 +1,59 @@
+"""Where training runs: threads, device, and the cache of compiled code."""
+
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+import zlib
+from pathlib import Path
+
+import torch
+
+
+def configure(threads: int, device: str, cache: str | os.PathLike) -> torch.device:
+    """Set the CPU threads and the compile cache of this process and return the device to train on.
+
+    device: auto, cpu or cuda. The cache lies in a folder per processor, since compiled CPU code runs on its own model
+    only. Raises ValueError where cuda is asked for and absent.
+    """
+    torch.set_num_threads(threads)
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(os.path.expandvars(cache)).resolve() / processor())
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # one small kernel: starting a pool costs more than it saves
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device: 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device; allowed here: "
+            "'auto' (takes the CPU where there is no GPU) or 'cpu'; to use a GPU install a CUDA build of torch"
+        )
+    if device == "auto" and not torch.cuda.is_available():
+        print("device: auto finds no CUDA device, training runs on the CPU")
+    return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
+
+
+def processor() -> str:
+    """Return a folder name for this machine's kind of processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    facts = sorted({line for line in lines if line.startswith(("model name", "cpu family", "model\t", "flags"))})
+    return f"{platform.machine()}-{zlib.crc32(' '.join(facts).encode()):08x}"
+
+
+def name(device: torch.device) -> str:
+    """Return what a result file says of the device."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"cpu: {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def can_compile(device: torch.device) -> bool:
+    """Return whether torch.compile can build code for the device, and say so in one line where it cannot.
+
+    On the CPU it needs a C++ compiler and the headers of Python; Triton, on a GPU, needs the like of both.
+    """
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # the one that torch will call
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    missing = "" if headers.exists() else f"{headers} (package python3-dev)"
+    missing = missing if shutil.which(compiler) else f"the C++ compiler {compiler!r} ($CXX names another)"
+    if missing:
+        print(f"compile: {device.type} code cannot be compiled here without {missing}: the eager step runs, slower")
+    return not missing

@@ -1,0 +1,50 @@
+"""What the first layer has learned, per eigen-direction of the inputs."""
+
+import numpy as np
+
+
+def energy(weight1: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return the share of |W1|^2 on each direction: |u_k^T W1|^2 / |W1|_F^2.
+
+    weight1 [..., d, h], basis [d, k] with orthonormal columns; the result is [..., k] and sums to 1 over a full basis.
+    """
+    projected = np.swapaxes(basis, -1, -2) @ weight1
+    return (projected**2).sum(axis=-1) / (weight1**2).sum(axis=(-1, -2))[..., None]
+
+
+def hidden(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Return the features relu(x W1 + b1) [..., n, h] of a two-layer network."""
+    return np.maximum(x @ params["weight1"] + params["bias1"], 0.0)
+
+
+def input_gradients(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Return grad_x f(x_i) [..., n, d] of the one-output ReLU network: W1 (1[x W1 + b1 > 0] * w2).
+
+    params: weight1 [..., d, h], bias1 [..., 1, h], weight2 [..., h, 1]; x [..., n, d].
+    """
+    active = hidden(params, x) > 0
+    return (active * params["weight2"][..., None, :, 0]) @ np.swapaxes(params["weight1"], -1, -2)
+
+
+def sensitivity(params: dict[str, np.ndarray], x: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return the mean squared input gradient per direction: (1/n) sum_i (u_k . grad_x f(x_i))^2, shape [..., k].
+
+    It is the diagonal of the average gradient outer product in the basis [d, k].
+    """
+    return ((input_gradients(params, x) @ basis) ** 2).mean(axis=-2)
+
+
+def gram_spectrum(x: np.ndarray, preconditioner: np.ndarray) -> np.ndarray:
+    """Return the non-trivial eigenvalues of G_P = X P X^T, descending, for samples in rows x [n, d].
+
+    They are the squared singular values of X P^{1/2}; P is symmetric positive definite [d, d]. Taking them there
+    rather than from G_P keeps the small ones to relative precision. Source: P1, Theorem 1 (M1, M2).
+    """
+    values, vectors = np.linalg.eigh(preconditioner)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    return np.linalg.svd(x @ root, compute_uv=False) ** 2
+
+
+def log_log_slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the least-squares slope of log y against log x."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])

@@ -1,0 +1,109 @@
+"""Batches of two-layer ReLU networks f(x) = relu(x W1 + b1) W2 + b2 as functions of a dict of stacked tensors.
+
+Layout, with m models, d inputs, h hidden units, o outputs and n samples of each model:
+weight1 [m, d, h], bias1 [m, 1, h], weight2 [m, h, o], bias2 [m, 1, o]; inputs [m, n, d].
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Params = dict[str, Tensor]
+Loss = Callable[[Params, Tensor, Tensor], Tensor]
+WEIGHTS = ("weight1", "weight2")
+
+
+def kaiming_uniform(rng: np.random.Generator, d: int, h: int, o: int, scale: float) -> dict[str, np.ndarray]:
+    """Draw one model: weights uniform on +-scale * sqrt(6 / fan_in), the Kaiming law for ReLU; biases zero.
+
+    Source: P1, released scripts (scale 0.001).
+    """
+    return {
+        "weight1": scale * np.sqrt(6 / d) * rng.uniform(-1, 1, (d, h)),
+        "bias1": np.zeros((1, h)),
+        "weight2": scale * np.sqrt(6 / h) * rng.uniform(-1, 1, (h, o)),
+        "bias2": np.zeros((1, o)),
+    }
+
+
+def torch_default(rng: np.random.Generator, d: int, h: int, o: int) -> dict[str, np.ndarray]:
+    """Draw one model by torch.nn.Linear's law: weights and biases uniform on +-1 / sqrt(fan_in)."""
+    return {
+        "weight1": rng.uniform(-1, 1, (d, h)) / np.sqrt(d),
+        "bias1": rng.uniform(-1, 1, (1, h)) / np.sqrt(d),
+        "weight2": rng.uniform(-1, 1, (h, o)) / np.sqrt(h),
+        "bias2": rng.uniform(-1, 1, (1, o)) / np.sqrt(h),
+    }
+
+
+def stack(models: list[dict[str, np.ndarray]], dtype: torch.dtype, device: torch.device | str = "cpu") -> Params:
+    """Return the models as one dict of tensors with a leading model dimension."""
+    return {
+        key: torch.as_tensor(np.stack([model[key] for model in models]), dtype=dtype, device=device)
+        for key in models[0]
+    }
+
+
+def hidden(params: Params, x: Tensor) -> Tensor:
+    """Return the features relu(x W1 + b1) [m, n, h]."""
+    return torch.baddbmm(params["bias1"], x, params["weight1"]).relu()
+
+
+def forward(params: Params, x: Tensor) -> Tensor:
+    """Return the outputs [m, n, o] for inputs [m, n, d]."""
+    return torch.baddbmm(params["bias2"], hidden(params, x), params["weight2"])
+
+
+def mean_squared_error(params: Params, x: Tensor, y: Tensor) -> Tensor:
+    """Return (1/n) sum_i (f(x_i) - y_i)^2 of each model [m] for labels y [m, n]."""
+    return ((forward(params, x)[..., 0] - y) ** 2).mean(dim=-1)
+
+
+def cross_entropy(params: Params, x: Tensor, y: Tensor) -> Tensor:
+    """Return the mean cross-entropy of each model [m] for integer labels y [m, n]."""
+    log_p = forward(params, x).log_softmax(dim=-1)
+    return -log_p.gather(-1, y[..., None]).mean(dim=(-1, -2))
+
+
+def squared_weights(params: Params) -> Tensor:
+    """Return the sum of the squared weights of each model [m]; biases do not count."""
+    return sum((params[key] ** 2).sum(dim=(-1, -2)) for key in WEIGHTS)
+
+
+def autograd_gradients(params: Params, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Params]:
+    """Return the losses [m] and, by reverse-mode differentiation, their gradients: the general path.
+
+    The sum of the losses over models has each model's own gradient in that model's slice.
+    """
+
+    def total(params: Params) -> tuple[Tensor, Tensor]:
+        losses = loss(params, x, y)
+        return losses.sum(), losses
+
+    gradients, (_, losses) = torch.func.grad_and_value(total, has_aux=True)(params)
+    return losses, gradients
+
+
+def mse_gradients(params: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+    """Return the losses [m] and gradients of the mean squared error of one-output networks in closed form.
+
+    With X~ = [X, 1], residual r = 2 (f - y) / n and M = 1[X~ W~ > 0], the one product S = X~^T diag(r) M serves both
+    layers: dL/dW~ = S * w2 and dL/dw2 = column sums of W~ * S. Same values as `autograd_gradients`, at two batched
+    products a step. x [m, n, d], y [m, n]. Source: derived here.
+    """
+    weight1, bias1, weight2 = params["weight1"], params["bias1"], params["weight2"].transpose(1, 2)
+    preactivation = torch.baddbmm(bias1, x, weight1)
+    error = (preactivation.clamp(min=0) * weight2).sum(dim=-1) + params["bias2"][:, 0] - y
+    residual = error * (2 / y.shape[-1])
+    masked = torch.where(preactivation > 0, residual[..., None], 0.0)
+    s = torch.bmm(x.transpose(1, 2), masked)
+    s_bias = masked.sum(dim=1, keepdim=True)
+    gradients = {
+        "weight1": s * weight2,
+        "bias1": s_bias * weight2,
+        "weight2": ((weight1 * s).sum(dim=1, keepdim=True) + bias1 * s_bias).transpose(1, 2),
+        "bias2": residual.sum(dim=-1)[:, None, None],
+    }
+    return (error**2).mean(dim=-1), gradients

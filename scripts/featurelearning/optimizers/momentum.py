@@ -1,0 +1,17 @@
+"""Heavy-ball momentum: v <- mu v + g, step v (Polyak 1964, in the form of torch.optim.SGD without dampening)."""
+
+import torch
+
+from featurelearning.models import Params
+from featurelearning.optimizers.problem import Problem, State
+
+
+def init(params: Params, problem: Problem) -> State:
+    """Return zero velocities."""
+    return {"velocity": {key: torch.zeros_like(value) for key, value in params.items()}}
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return the new velocity as the step; a trace, so constant gradients give steps up to g / (1 - mu)."""
+    velocity = {key: problem.momentum * state["velocity"][key] + g for key, g in gradients.items()}
+    return velocity, {"velocity": velocity}

@@ -1,0 +1,14 @@
+"""Gradient descent: the step is the gradient. The batch is full, so nothing is stochastic but the name."""
+
+from featurelearning.models import Params
+from featurelearning.optimizers.problem import Problem, State
+
+
+def init(params: Params, problem: Problem) -> State:
+    """Return the empty state."""
+    return {}
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return the gradient as the step."""
+    return gradients, state

@@ -1,0 +1,36 @@
+"""Random numbers that depend on the master seed, the purpose and the seed of a model, and on nothing else.
+
+Study, case, SNR, arm and shard are not in the key: arms, cases and SNRs are paired within a seed, and a shard may
+hold any seeds without a change of their data.
+"""
+
+import hashlib
+
+import numpy as np
+
+PURPOSES = (
+    "inputs",
+    "coefficient",
+    "label noise",
+    "initialisation",
+    "hutchinson",
+    "target",
+    "patterns",
+    "split",
+)
+SCHEME = "numpy PCG64 of SeedSequence([master, sha256(purpose)[:4], seed])"
+
+
+def number(purpose: str) -> int:
+    """Return the fixed 32-bit number of a purpose: the first four bytes of its SHA-256, big-endian.
+
+    Raises ValueError for a purpose that is not in PURPOSES.
+    """
+    if purpose not in PURPOSES:
+        raise ValueError(f"purpose: {purpose!r} is unknown; allowed: {', '.join(PURPOSES)}")
+    return int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "big")
+
+
+def generator(master: int, purpose: str, seed: int) -> np.random.Generator:
+    """Return the generator of one purpose and seed, independent of every other purpose and seed."""
+    return np.random.default_rng(np.random.SeedSequence([master, number(purpose), seed]))

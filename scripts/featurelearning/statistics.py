@@ -1,0 +1,91 @@
+"""The evidence rule: intervals of paired contrasts, rank correlation over a grid, and the verdict.
+
+The seed is the unit. A contrast is one number per seed, already paired (a difference within the seed), so every
+function here takes an array [n] of contrasts or an array [..., k] of values over a grid of k points.
+"""
+
+import numpy as np
+from scipy import stats
+
+ERROR_RATE = 0.05  # of a whole family of contrasts; Bonferroni's rule shares it out
+RESAMPLES = 9999
+BOOTSTRAP_SEED = 0  # fixed, so that the same contrasts always give the same interval
+
+
+def family_level(contrasts: int) -> float:
+    """Return the confidence level 1 - 0.05 / m of each of the m contrasts of a family (Bonferroni).
+
+    Raises ValueError if m is less than 1.
+    """
+    if contrasts < 1:
+        raise ValueError(f"contrasts: {contrasts} is not allowed; a family holds at least 1 contrast")
+    return 1 - ERROR_RATE / contrasts
+
+
+def t_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
+    """Return the paired t interval of the mean of contrasts [n]: mean -+ t(level, n - 1) s / sqrt(n).
+
+    A contrast of zero spread is its value: (value, value). Fewer than two contrasts have no interval: (nan, nan).
+    """
+    return _exceptional(contrast) or _pair(stats.ttest_1samp(contrast, 0).confidence_interval(level))
+
+
+def bca_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
+    """Return the BCa bootstrap interval of the mean of contrasts [n], from 9999 resamples of a fixed generator.
+
+    Zero spread and fewer than two contrasts are treated as in `t_interval`, since BCa divides by the spread.
+    Source: Efron 1987, "Better bootstrap confidence intervals", as in scipy.stats.bootstrap.
+    """
+    return _exceptional(contrast) or _pair(_bootstrap(contrast, level).confidence_interval)
+
+
+def spearman(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation [...] of values [..., k] with the points of a grid [k], ties averaged.
+
+    rho = sum (r - rbar)(g - gbar) / sqrt(sum (r - rbar)^2 sum (g - gbar)^2), r and g the ranks. Values that are all
+    equal have no order and get 0. A row with a NaN gets NaN. Raises ValueError if the grid has fewer than 2 points.
+    """
+    if len(grid) < 2:
+        raise ValueError(f"grid: {len(grid)} points have no order; at least 2 are needed")
+    r, g = _centred_ranks(np.asarray(values)), _centred_ranks(np.asarray(grid))
+    norm = np.sqrt((r**2).sum(-1) * (g**2).sum())
+    return np.divide((r * g).sum(-1), norm, out=np.zeros_like(norm), where=norm != 0)
+
+
+def verdict(ci_low: float, ci_high: float, expected: str, smallest_effect: float) -> str:
+    """Return `reproduced` if the interval lies beyond the smallest effect in the expected direction.
+
+    positive: reproduced iff ci_low > effect, contradicted iff ci_high < -effect; negative: the mirror image;
+    anything else, an interval of NaN included, is `undecided`. Raises ValueError for an unknown direction.
+    """
+    if expected not in ("negative", "positive"):
+        raise ValueError(f"expected: {expected!r} is unknown; allowed: negative, positive")
+    low, high = (ci_low, ci_high) if expected == "positive" else (-ci_high, -ci_low)
+    if low > smallest_effect:
+        return "reproduced"
+    return "contradicted" if high < -smallest_effect else "undecided"
+
+
+def _exceptional(contrast):
+    if len(contrast) < 2:
+        return (np.nan, np.nan)
+    # A spread of a few rounding errors is none: it would only measure the arithmetic.
+    if np.ptp(contrast) <= 8 * np.finfo(float).eps * np.abs(contrast).max():
+        return (float(np.mean(contrast)),) * 2
+    return None
+
+
+def _pair(interval):
+    return float(interval.low), float(interval.high)
+
+
+def _bootstrap(contrast, level):
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    return stats.bootstrap(
+        (contrast,), np.mean, n_resamples=RESAMPLES, confidence_level=level, method="BCa", axis=0, rng=rng
+    )
+
+
+def _centred_ranks(values):
+    # Ranks are multiples of 1/2, so equal correlations come out equal to the last bit.
+    return stats.rankdata(values, axis=-1, nan_policy="propagate") - (values.shape[-1] + 1) / 2

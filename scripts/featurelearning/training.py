@@ -1,0 +1,114 @@
+"""The one training loop: a batch of models, full-batch steps, recorded on a schedule, guarded, compiled."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featurelearning.models import WEIGHTS, Params
+from featurelearning.optimizers.problem import Optimizer, Problem, State
+
+Gradients = Callable[[Params], tuple[Tensor, Params]]
+Measure = Callable[[Params], dict[str, Tensor]]
+
+
+class TrainingError(RuntimeError):
+    """Training cannot start or go on; the message names the models, the step and the remedy."""
+
+
+class Run(NamedTuple):
+    """What a training run leaves behind."""
+
+    params: Params  # final, NaN where a model diverged
+    curves: dict[str, np.ndarray]  # [models, records], NaN from the divergence on
+    diverged_at: np.ndarray  # [models], number of updates after which a model was not finite; -1: never
+
+
+def schedule(steps: int, records: int) -> np.ndarray:
+    """Return about `records` recorded steps, log-spaced in 1 .. steps, with 0 (before any update) in front.
+
+    Small integers coincide after rounding, so there are fewer values than `records`; 0 and `steps` are included.
+    """
+    spaced = np.geomspace(1, steps, max(records - 1, 1)) if steps > 0 else []
+    return np.unique(np.concatenate([[0], np.rint(spaced), [steps]])).astype(int)
+
+
+def decayed(gradients: Params, params: Params, weight_decay: float) -> Params:
+    """Add the gradient of weight_decay / 2 * sum of squared weights; biases are free of it."""
+    if weight_decay == 0:
+        return gradients
+    return {key: g + weight_decay * params[key] if key in WEIGHTS else g for key, g in gradients.items()}
+
+
+def train(
+    params: Params,
+    gradients: Gradients,
+    optimizer: Optimizer,
+    problem: Problem,
+    learning_rate: float | Tensor,
+    weight_decay: float,
+    steps: Sequence[int],
+    measure: Measure,
+    names: Sequence[str],
+    compiled: bool = False,
+    progress: Callable[[int], None] = lambda step: None,
+) -> Run:
+    """Run params <- params - learning_rate * step(gradients) for steps[-1] updates and measure at each of `steps`.
+
+    gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here. optimizer: a module of
+    featurelearning.optimizers. learning_rate: one
+    number or one per model [m]. names: a name for every model, for messages. A model whose gradient is not finite is
+    masked from then on (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing or
+    where every model has diverged.
+    """
+    rate = torch.as_tensor(learning_rate, dtype=params["weight1"].dtype, device=params["weight1"].device)
+    rate = rate.reshape(-1, 1, 1)
+    check_gradients(params, gradients(params)[1])
+
+    def advance(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
+        total = decayed(gradients(params)[1], params, weight_decay)
+        step, state = optimizer.update(total, state, params, problem)
+        new = {key: value - rate * step[key] for key, value in params.items()}
+        alive = finite(new)  # a gradient that is not finite makes its parameter so: one look serves both
+        return {key: torch.where(alive[:, None, None], v, torch.nan) for key, v in new.items()}, state, updates + alive
+
+    advance = torch.compile(advance, dynamic=False) if compiled else advance
+    with torch.no_grad():
+        return follow(params, optimizer.init(params, problem), advance, steps, measure, names, progress)
+
+
+def follow(params, state, advance, steps, measure, names, progress) -> Run:
+    """Apply `advance` up to the last of `steps`, measuring at each; see `train`."""
+    updates = torch.zeros(len(names), dtype=torch.int32, device=params["weight1"].device)  # finite ones, per model
+    curves: list[dict[str, Tensor]] = []
+    for before, target in zip([0, *steps], steps, strict=False):
+        for _ in range(before, target):
+            params, state, updates = advance(params, state, updates)
+        alive = updates == target
+        if not alive.any():
+            raise TrainingError(
+                f"every model diverged, the first in step {int(updates.min()) + 1}: {', '.join(names)}; "
+                "allowed: a finite gradient in at least one model; lower the learning rate"
+            )
+        curves.append({key: torch.where(alive, value, torch.nan) for key, value in measure(params).items()})
+        progress(target)
+    stacked = {key: torch.stack([record[key] for record in curves], dim=-1).cpu().numpy() for key in curves[0]}
+    return Run(params, stacked, torch.where(alive, -1, updates + 1).cpu().numpy())
+
+
+def finite(tensors: Params) -> Tensor:
+    """Return whether all of a model's entries are finite, [m]."""
+    return torch.stack([value.isfinite().flatten(1).all(dim=1) for value in tensors.values()]).all(dim=0)
+
+
+def check_gradients(params: Params, gradients: Params) -> None:
+    """Raise TrainingError unless every parameter has a gradient of its own shape."""
+    for key, value in params.items():
+        if key not in gradients or gradients[key].shape != value.shape:
+            found = "none" if key not in gradients else list(gradients[key].shape)
+            raise TrainingError(
+                f"gradient of {key!r}: found {found}, needed shape {list(value.shape)}; "
+                "let the gradient function return one entry per parameter"
+            )

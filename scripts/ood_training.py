@@ -1,0 +1,51 @@
+"""What tuning and training on MNIST share: from the files of a job to a trained batch of models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import joblog
+from featurelearning import devices, experiments, images, models, powers, records
+from featurelearning.seeding import generator
+from featurelearning.training import Run
+
+
+def train(files, params, device: torch.device, rates: Sequence[float], seeds: Sequence[int]) -> Run:
+    """Train a model for each pair of rate and seed on that seed's composed images."""
+    arm, settings = params.arm, params.settings
+    mnist = images.load(Path(files.train_images_idx3).parent)
+    data = records.read(files.data)
+    streams = [generator(params.master_seed, "initialisation", seed) for seed in seeds]
+    run = experiments.classification(
+        [models.torch_default(stream, images.PIXELS, settings["hidden"], images.CLASSES) for stream in streams],
+        arrays(mnist, [data.sel(seed=seed) for seed in seeds]),
+        {**settings, "compile": settings["compile"] and devices.can_compile(device)},
+        np.array(rates),
+        method=arm["method"],
+        names=[f"{arm['id']} learning rate {rate:g} seed {seed}" for rate, seed in zip(rates, seeds, strict=True)],
+        momentum=settings["momentum"],
+        device=device,
+        progress=joblog.progress(settings["steps"], arm["id"]),
+        **preconditioner(files, arm, seeds),
+    )
+    return run
+
+
+def arrays(mnist: images.Mnist, drawn: Sequence) -> dict[str, np.ndarray]:
+    """Return the composed training and validation images of each seed with their labels."""
+    sets = {}
+    for name in ("train", "validation"):
+        pairs = [images.training_set(mnist, seed["pattern"].values, seed[f"{name}_index"].values) for seed in drawn]
+        sets[f"x_{name}"], sets[f"y_{name}"] = map(np.stack, zip(*pairs, strict=True))
+    return sets
+
+
+def preconditioner(files, arm: dict, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return the eigenbasis and (Sigma + delta I)^p, scaled to largest eigenvalue 1, where the arm has them."""
+    if arm["p"] is None:
+        return {}
+    covariance = records.read(files.covariance).sel(seed=list(seeds))
+    values = powers.power(covariance["eigenvalue"].values, arm["p"])
+    return {"basis": covariance["eigenvector"].values, "powers": powers.unit_largest(values)}

@@ -1,0 +1,38 @@
+"""Draw the single-index data of one case, SNR and seed block; for transfer, the target task of the source case."""
+
+import numpy as np
+
+import joblog
+from featurelearning import records, single_index
+from featurelearning.seeding import generator
+
+ARRAYS = {"x_train": ("train", "direction"), "y_train": ("train",), "x_test": ("test", "direction")}
+ARRAYS |= {"y_test": ("test",), "clean_test": ("test",), "noise_floor": (), "coefficient": ()}
+
+
+def draw(params, seed: int) -> single_index.SingleIndexData:
+    """Return one seed's data; the target task of transfer has its own stream of numbers and teacher direction."""
+    case, settings = params.case, params.settings
+    target = params.study == "transfer"
+    purposes = ("inputs", "coefficient", "label noise")
+    streams = [generator(params.master_seed, "target", seed)] * 3 if target else []
+    return single_index.draw(
+        np.array(case["eigenvalues"]),
+        case["target_direction" if target else "teacher_direction"],
+        params.snr,
+        settings["samples_train"],
+        settings["samples_test"],
+        settings["link_sharpness"],
+        *(streams or [generator(params.master_seed, purpose, seed) for purpose in purposes]),
+    )
+
+
+with joblog.to(snakemake.log[0]):
+    params = snakemake.params
+    drawn = [draw(params, seed) for seed in params.seeds]
+    variables = {
+        key: (("seed", *dims), np.stack([getattr(data, key) for data in drawn])) for key, dims in ARRAYS.items()
+    }
+    coords = {"seed": params.seeds, "direction": np.arange(len(params.case["eigenvalues"]))}
+    attributes = records.provenance("single-index data", records.plain(params), params.code)
+    records.write(records.dataset(variables, coords, attributes), snakemake.output.data)

@@ -1,0 +1,30 @@
+"""Choose an arm's learning rate on MNIST: every rate of its grid on every tuning seed, as one batch of models."""
+
+from itertools import product
+
+import numpy as np
+
+import joblog
+import ood_training
+from featurelearning import devices, experiments, records
+
+with joblog.to(snakemake.log[0]):
+    params = snakemake.params
+    device = devices.configure(params.machine["threads"], params.machine["device"], params.machine["compile_cache"])
+    grid = list(product(params.learning_rates, params.seeds))
+    run = ood_training.train(snakemake.input, params, device, *map(list, zip(*grid, strict=True)))
+    shape = (len(params.learning_rates), len(params.seeds))
+    accuracy = run.curves["validation_accuracy"][:, -1].reshape(shape)
+    chosen = experiments.choose_rate(accuracy)
+    variables = {
+        "validation_accuracy": (("rate", "seed"), accuracy),
+        "diverged_at": (("rate", "seed"), run.diverged_at.reshape(shape)),
+        "tuning_accuracy": (("rate",), accuracy.mean(axis=1)),
+        "learning_rate": ((), params.learning_rates[chosen]),
+        "at_grid_edge": ((), np.int8(chosen in (0, shape[0] - 1))),
+    }
+    coords = {"rate": list(params.learning_rates), "seed": list(params.seeds)}
+    attributes = records.provenance(
+        "learning-rate choice", records.plain(params, "machine"), params.code, devices.name(device)
+    )
+    records.write(records.dataset(variables, coords, attributes), snakemake.output.model)

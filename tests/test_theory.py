@@ -1,0 +1,197 @@
+"""The checks of the theory: they hold under their conditions, and each of them breaks when its premise does."""
+
+import functools
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from featurelearning import models, records, theory
+from references import assert_close
+
+SETTINGS = {
+    "dimension": 4,
+    "samples_train": 20,
+    "samples_test": 12,
+    "hidden": 16,
+    "steps": 1000,
+    "learning_rate": 0.02,
+    "condition_number": 100,
+}
+EXPONENTS = [-2, -1, 0.5, 1]
+STUDY = theory.Study(42, range(3), SETTINGS, EXPONENTS)
+BROKEN = 1e-3
+SCRIPT = Path(theory.__file__).parents[1] / "evaluate_theory.py"
+
+
+def changed(**settings) -> theory.Study:
+    return STUDY._replace(settings={**SETTINGS, **settings})
+
+
+@functools.cache
+def found(name: str) -> np.ndarray:
+    return theory.CHECKS[name][0](STUDY)
+
+
+# --- the checks hold, the control and the decayed ones do not ---
+
+
+@pytest.mark.parametrize("name", [name for name, (_, kind, _) in theory.CHECKS.items() if kind == "identity"])
+def test_identities_hold_to_rounding(name):
+    assert theory.CHECKS[name][2] == 1e-10
+    assert found(name).shape == (3,)
+    assert (found(name) <= 1e-10).all()
+
+
+def test_control_fails_in_every_seed():
+    assert theory.CHECKS["unrotated_preconditioner"][1:] == ("control", BROKEN)
+    assert (found("unrotated_preconditioner") >= BROKEN).all()
+
+
+@pytest.mark.parametrize("name", ["weight_decay_invertible", "weight_decay_gram_only"])
+def test_the_papers_weight_decay_visibly_breaks(name):
+    assert theory.CHECKS[name][1] == "report"
+    assert (found(name) > 1e-8).all()
+    assert (found(name) < 0.1).all()  # a small term, not another algorithm
+
+
+def test_weight_decay_spares_the_rotation():
+    batch = theory.draw(STUDY)
+    rotated = theory.transformed(batch, theory.turns(STUDY)[1])
+    assert (theory.alike(STUDY, batch, rotated, weight_decay=1e-3) <= 1e-10).all()
+
+
+# --- the conditions ---
+
+
+def test_preconditioners_are_full_and_badly_conditioned():
+    p = theory.draw(STUDY).preconditioner
+    assert p.shape == (2 * 3, 4, 4)
+    assert (torch.linalg.cond(p) >= 100 * (1 - 1e-9)).all()
+    assert (p.diagonal(dim1=1, dim2=2).square().sum(dim=1) < 0.99 * p.square().sum(dim=(1, 2))).all()
+
+
+@pytest.mark.parametrize(("key", "value", "least"), [("steps", 999, "1000"), ("condition_number", 99, "100")])
+def test_weaker_conditions_are_refused(key, value, least):
+    with pytest.raises(ValueError, match=f"theory.{key}: {value} is too small; allowed: {least} or more; raise it"):
+        theory.draw(changed(**{key: value}))
+
+
+def test_a_loss_that_does_not_fall_tenfold_is_refused():
+    message = r"theory.steps: 1000 steps .* seed \d 1(\.\d+)?-fold; allowed: 10-fold or more; raise theory.steps or"
+    with pytest.raises(ValueError, match=message):
+        theory.rotation(changed(learning_rate=1e-5))
+
+
+def test_a_diverged_model_is_refused():
+    losses = np.ones((3, 2))
+    losses[:, 1] = [0.01, np.nan, 0.02]
+    with pytest.raises(ValueError, match="seed 1 nan-fold"):
+        theory.largest(STUDY, np.zeros((3, 2)), losses)
+
+
+def test_every_step_is_compared_losses_fall_and_features_move():
+    batch, seen = theory.draw(STUDY), []
+
+    def remember(now):
+        seen.append(now["train_preactivation"])
+        return now
+
+    deviations, losses = theory.follow(STUDY, batch, remember)
+    assert len(seen) == SETTINGS["steps"] + 1 == deviations.shape[1]
+    assert all((a != b).flatten(1).any(dim=1).all() for a, b in zip(seen[:-1], seen[1:], strict=True))
+    assert (losses[:, 0] >= 10 * losses[:, -1]).all()
+    assert ((seen[-1] - seen[0]).flatten(1).norm(dim=1) > 0.5 * seen[0].flatten(1).norm(dim=1)).all()
+
+
+# --- what is compared ---
+
+
+def test_deviation_is_relative_to_the_largest_entry_of_its_quantity():
+    a = {"loss": torch.tensor([2.0, 4.0]), "output": torch.tensor([[1.0, -10.0], [3.0, 0.0]])}
+    b = {"loss": torch.tensor([2.0, 4.4]), "output": torch.tensor([[1.5, -10.0], [3.0, 0.3]])}
+    assert_close(theory.deviation(a, b), [0.05, 0.1])
+    assert_close(theory.deviation(a, a), [0.0, 0.0])
+
+
+def test_deviation_of_nothing_is_zero_of_something_infinite_and_nan_stays():
+    zero, one, nan = ({"bias1": torch.tensor([value])} for value in (0.0, 1.0, float("nan")))
+    assert theory.deviation(zero, zero).item() == 0
+    assert theory.deviation(zero, one).item() == float("inf")
+    assert theory.deviation(one, nan).isnan().all()
+
+
+def test_each_split_and_parameter_is_observed():
+    batch = theory.draw(STUDY)
+    seen = theory.observe(batch.params, batch)
+    shapes = {key: tuple(value.shape[1:]) for key, value in seen.items()}
+    assert shapes == {
+        **{"bias1": (1, 16), "second_layer": (17, 1)},
+        **{"train_preactivation": (20, 16), "train_output": (20,), "train_loss": ()},
+        **{"test_preactivation": (12, 16), "test_output": (12,), "test_loss": ()},
+    }
+    assert_close(seen["train_loss"], models.mean_squared_error(batch.params, batch.x_train, batch.y_train))
+
+
+@pytest.mark.parametrize("key", ["test_preactivation", "test_loss", "second_layer"])
+def test_one_slip_at_one_step_is_found(key):
+    calls = iter(range(SETTINGS["steps"] + 1))
+
+    def slip(seen):
+        return {**seen, key: seen[key] * (1 + 1e-6 * (next(calls) == 700))}
+
+    assert_close(theory.largest(STUDY, *theory.follow(STUDY, theory.draw(STUDY), slip)), np.full(3, 1e-6), 1e-5)
+
+
+# --- transformed problems ---
+
+
+def test_transformation_keeps_gram_matrix_and_preactivations():
+    _, r, q = theory.turns(STUDY)
+    batch = theory.draw(STUDY)
+    other = theory.transformed(batch, r * np.geomspace(1, 10, 4) @ q)
+    for x, changed_x in ((batch.x_train, other.x_train), (batch.x_test, other.x_test)):
+        assert_close(changed_x @ other.params["weight1"], x @ batch.params["weight1"])
+        assert_close(changed_x @ other.preconditioner @ changed_x.mT, x @ batch.preconditioner @ x.mT)
+        assert (changed_x - x).abs().max() > 0.1
+
+
+def test_transformation_is_that_of_the_paper_with_samples_in_columns():
+    batch, a = theory.draw(STUDY), np.random.default_rng(5).standard_normal((3, 4, 4))
+    other = theory.transformed(batch, a)
+    for model in range(6):
+        matrix = a[model % 3]
+        assert_close(other.x_train[model].T, np.linalg.inv(matrix).T @ batch.x_train[model].numpy().T)
+        assert_close(other.params["weight1"][model], matrix @ batch.params["weight1"][model].numpy())
+        assert_close(other.preconditioner[model], matrix @ batch.preconditioner[model].numpy() @ matrix.T)
+
+
+def test_turns_are_orthogonal_and_differ():
+    turns = theory.turns(STUDY)
+    assert_close(turns @ turns.swapaxes(-1, -2), np.broadcast_to(np.eye(4), (3, 3, 4, 4)))
+    assert len({one.tobytes() for one in turns.reshape(9, 16)}) == 9
+
+
+# --- broken premises break the checks ---
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda a, p: a @ p @ torch.linalg.inv(a),
+        lambda a, p: a.mT @ p @ a,
+        lambda a, p: p,
+        lambda a, p: a @ p @ a.mT * (1 + 1e-6),
+    ],
+)
+def test_invertible_fails_with_another_preconditioner(wrong):
+    _, r, q = theory.turns(STUDY)
+    batch, a = theory.draw(STUDY), r * np.geomspace(1, 1.5, 4) @ q
+    p = wrong(torch.as_tensor(a).repeat(2, 1, 1), batch.preconditioner)
+    other = theory.transformed(batch, a)._replace(preconditioner=p)
+    deviations, _ = theory.follow(
+        changed(learning_rate=0.002), other, iterator(theory.plain_observations(batch, p)) if False else lambda s: s
+    )
+    assert (theory.alike(STUDY, batch, other) > 1e-8).all()
