@@ -54,7 +54,9 @@ def _panel(axes, cells, name, looks):
     for value, look in looks.items():
         block = share[:, eigenvalue == value]
         for member in block.swapaxes(0, 1) if block.shape[1] > 1 else ():
-            axes.plot(p, summaries.summary(member, log=True)[0], gid="member", **look | MEMBER)
+            mean = summaries.summary(member, log=True)[0]
+            axes.plot(p, mean, gid=f"{cells.case.item()} {name} member", **look | MEMBER)
+            drawn.append(np.stack([mean] * 3))  # without an interval
         if block.shape[1]:
             drawn.append(summaries.summary(block.mean(axis=1), log=True))
             gid = f"{cells.case.item()} {name} {value:g}"

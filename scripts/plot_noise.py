@@ -34,7 +34,7 @@ def figure(dataset) -> Figure:
         style.title(axes[1, i], len(columns) + i, f"Case {case}: training at SNR {snr:g}")
     _label(axes, dataset, tops, bottoms)
     style.legend(result, style.exponents(looks), _lines())
-    style.footer(result, *_sentences(families))
+    style.footer(result, *_sentences(families, bottoms))
     return result
 
 
@@ -80,7 +80,7 @@ def _label(axes, dataset, tops, bottoms):
     for row in axes:
         row[0].set(xscale="log", yscale="log")
     style.frame(axes[0, 0].yaxis, tops)
-    style.frame(axes[1, 0].yaxis, bottoms, lowest=SHOWN * float(bottoms[0][0].min()))
+    style.frame(axes[1, 0].yaxis, bottoms, lowest=_lowest(bottoms))
     axes[0, 0].set_ylabel("final test MSE")
     axes[1, 0].set_ylabel("MSE, train and test")
     style.fixed_ticks(axes[0, 0].xaxis, dataset["snr"].values)
@@ -90,8 +90,13 @@ def _label(axes, dataset, tops, bottoms):
         bottom.set_xlabel("step")
 
 
-def _sentences(families):
-    below = f"Below the lower panels: under {100 * SHOWN:g}\N{NO-BREAK SPACE}% of the noise floor."
+def _lowest(bottoms):
+    return SHOWN * float(bottoms[0][0].min())  # the floor is drawn first
+
+
+def _sentences(families, bottoms):
+    cut = min(np.nanmin(y[0], initial=np.inf) for y in bottoms) < _lowest(bottoms)
+    below = f"Below the lower panels: under {100 * SHOWN:g}\N{NO-BREAK SPACE}% of the noise floor." if cut else ""
     counts = [summaries.left_out(family["diverged_at"]) for family in families]
     return (summaries.seeds(families[0].sizes["seed"], log=True), below, *counts)
 

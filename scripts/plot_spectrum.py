@@ -65,7 +65,7 @@ def _spectra(axes, cells, looks):
     for p, y, slope in zip(cells["exponent"].values, drawn[len(looks) :], cells["gram_slope"].values, strict=True):
         line = np.exp(np.log(y[0]).mean() + 2 * slope.mean() * (np.log(s[0]) - np.log(s[0]).mean()))
         axes.plot(s[0], line, gid=f"p={p:g} fit", color=looks[p]["color"])
-    axes.set(xscale="log", yscale="log", xlabel=XLABEL, ylabel="eigenvalue of $X P X^{\\top} / n$")
+    axes.set(xscale="log", yscale="log", xlabel=XLABEL, ylabel="eigenvalue of $X P X^{\\mathsf{T}} / n$")
     style.frame(axes.xaxis, [s])
     style.frame(axes.yaxis, drawn)
 
@@ -86,8 +86,8 @@ def _slopes(axes, cells):
 
 def _entries():
     return [
-        style.handle("empirical $\\hat\\Sigma$, fit", color="0.2", marker="o"),
-        style.handle("population $\\Sigma$", **{"color": "0.2", "marker": "s"} | POPULATION),
+        style.handle("empirical, fit", color="0.2", marker="o"),
+        style.handle("population", **{"color": "0.2", "marker": "s"} | POPULATION),
         style.handle("$p + 1$", **IDENTITY),
     ]
 

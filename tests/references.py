@@ -36,7 +36,12 @@ def network(params: dict[str, Tensor], model: int) -> nn.Sequential:
     layers = [nn.Linear(*one["weight1"].shape), nn.ReLU(), nn.Linear(*one["weight2"].shape)]
     result = nn.Sequential(*layers).to(one["weight1"].dtype)
     result.load_state_dict(
-        {"0.weight": one["weight1"].T, "0.bias": one["bias1"][0], "2.weight": one["weight2"].T, "2.bias": one["bias2"][0]}
+        {
+            "0.weight": one["weight1"].T,
+            "0.bias": one["bias1"][0],
+            "2.weight": one["weight2"].T,
+            "2.bias": one["bias2"][0],
+        }
     )
     return result
 
@@ -44,7 +49,12 @@ def network(params: dict[str, Tensor], model: int) -> nn.Sequential:
 def weights(network: nn.Sequential) -> dict[str, Tensor]:
     """Return a torch network's parameters in the layout of one model of a batch."""
     first, _, second = network
-    found = {"weight1": first.weight.T, "bias1": first.bias[None], "weight2": second.weight.T, "bias2": second.bias[None]}
+    found = {
+        "weight1": first.weight.T,
+        "bias1": first.bias[None],
+        "weight2": second.weight.T,
+        "bias2": second.bias[None],
+    }
     return {key: value.detach().clone() for key, value in found.items()}
 
 

@@ -51,43 +51,48 @@ def noise(
 ) -> xr.Dataset:
     """Return results/noise.nc: population arms at every SNR, the other estimators at SNR 1 only."""
     coords = arms(estimators, exponents)
-    population = np.array(coords["estimator"][1]) == "population"
-    planned = population[:, None, None] | (np.array(snrs) == 1.0)
-    planned = np.broadcast_to(planned, (len(population), 2, len(snrs)))
-    dims, shape = ("arm", "case", "snr", "seed"), (*planned.shape, seeds)
+    p, population = coords["p"][1], np.array(coords["estimator"][1]) == "population"
+    planned = np.broadcast_to(population[:, None, None] | (np.array(snrs) == 1), (len(p), 2, len(snrs)))
+    shape = (*planned.shape, seeds)
+    floor = np.broadcast_to((1 / (1 + np.array(snrs) ** 2))[:, None] * spread((seeds,), 0.1, 1), shape)
     step = np.unique(np.r_[0, np.geomspace(1, steps, recorded - 1).round().astype(int)])
-    # alignment of the emphasis of p with the signal: +p for High, -1-p for Low
-    aligned = np.array(coords["p"][1])[:, None, None, None, None] * np.array([1, -1])[:, None, None, None]
-    aligned = aligned - np.array([0, 1])[:, None, None, None]
-    floor = (1 / (1 + np.array(snrs) ** 2))[:, None] * spread((seeds,), 0.1, 1)
-    time = step * spread((*shape, 1), 0.5, 2)
-    unlearned = 1 / (1 + (time / 10 ** (2.3 - 0.4 * aligned)) ** 3)
-    overfit = 1 / (1 + (10 ** (4.2 + 0.8 * aligned) / np.maximum(time, 1e-9)) ** 1.5)
-    train = floor[..., None] * (1 - overfit) ** 2 + (1 - floor[..., None]) * unlearned
-    clean = (1 - floor[..., None]) * unlearned + (0.02 + 1.5 * overfit) * floor[..., None] + 0 * train
-    variables = {
-        "planned": (("arm", "case", "snr"), planned.astype(np.int8)),
-        "noise_floor": (dims, np.where(planned[..., None], floor, np.nan)),
-        "diverged_at": (dims, np.full(shape, -1, np.int32)),
-    }
-    for name, values in {"train_mse": train, "test_mse": clean + floor[..., None], "clean_mse": clean}.items():
-        values = np.where(planned[..., None, None], values, np.nan)
-        variables[name] = ((*dims, "step"), values.astype(np.float32))
-    for key, (name, tilt) in enumerate({"feature_energy": 0.8, "sensitivity": 0.5}.items()):
-        values = _features(np.array(coords["p"][1]), tilt, (*shape, 10), 10 + key)
-        values = values / values.sum(-1, keepdims=True) * (1.0 if name == "feature_energy" else 5.0)
-        variables[name] = ((*dims, "direction"), np.where(planned[..., None, None], values, np.nan))
-    eigenvalue = (("case", "direction"), np.array(list(EIGENVALUES.values())))
+    cell = ("arm", "case", "snr", "seed")
+    variables = {name: ((*cell, "step"), value) for name, value in _curves(p, floor, step).items()}
+    variables |= {name: ((*cell, "direction"), value) for name, value in _features(p, shape).items()}
+    variables["noise_floor"] = (cell, floor)
+    for name, (dims, value) in variables.items():
+        mask = planned.reshape(planned.shape + (1,) * (value.ndim - planned.ndim))
+        variables[name] = (dims, np.where(mask, value, np.nan).astype(value.dtype))
+    variables["planned"] = (cell[:3], planned.astype(np.int8))
+    variables["diverged_at"] = (cell, np.full(shape, -1, np.int32))
     coords |= {"case": list(EIGENVALUES), "snr": list(snrs), "seed": np.arange(seeds), "step": step}
-    return records.dataset(variables, coords | {"direction": np.arange(10), "eigenvalue": eigenvalue}, ATTRIBUTES)
+    coords |= {"direction": np.arange(10), "eigenvalue": (("case", "direction"), np.array(list(EIGENVALUES.values())))}
+    return records.dataset(variables, coords, ATTRIBUTES)
 
 
-def _features(p, tilt, shape, key) -> np.ndarray:
+def _curves(p, floor, step) -> dict:
+    # How well the emphasis of p meets the signal: +p for High, -1-p for Low.
+    aligned = np.stack([p, -1 - p], axis=1)[:, :, None, None, None]
+    floor = floor[..., None]
+    time = np.maximum(step, 1e-9) * spread((*floor.shape[:-1], 1), 0.5, 2)
+    unlearned = 1 / (1 + (time / 10 ** (2.3 - 0.4 * aligned)) ** 3)
+    overfit = 1 / (1 + (10 ** (4.2 + 0.8 * aligned) / time) ** 1.5)
+    clean = (1 - floor) * unlearned + (0.02 + 1.5 * overfit) * floor
+    train = floor * (1 - overfit) ** 2 + (1 - floor) * unlearned
+    curves = {"train_mse": train, "test_mse": clean + floor, "clean_mse": clean}
+    return {name: curve.astype(np.float32) for name, curve in curves.items()}
+
+
+def _features(p, shape) -> dict:
     eigenvalue = np.array(list(EIGENVALUES.values()))[:, None, None, :]
-    signal = np.zeros((2, 10))
-    signal[0, 0] = signal[1, 9] = 1
-    signal = signal[:, None, None, :] * 5 + 0.2
-    return eigenvalue ** (tilt * (p + 0.5))[:, None, None, None, None] * signal * spread(shape, 0.4, key)
+    signal = np.full(eigenvalue.shape, 0.2)
+    signal[0, ..., 0] = signal[1, ..., 9] = 5.2
+    result = {}
+    for key, (name, tilt, total) in enumerate((("feature_energy", 0.8, 1.0), ("sensitivity", 0.5, 5.0))):
+        emphasis = eigenvalue ** (tilt * (p + 0.5))[:, None, None, None, None]
+        values = emphasis * signal * spread((*shape, 10), 0.4, 10 + key)
+        result[name] = total * values / values.sum(axis=-1, keepdims=True)
+    return result
 
 
 def transfer(exponents=EXPONENTS, seeds=10, estimators=("population", "empirical")) -> xr.Dataset:
@@ -124,15 +129,23 @@ def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> x
         "at_grid_edge": np.zeros(shape, np.int8),
         "diverged_at": np.full(shape, -1, np.int32),
     }
-    tuning = 0.9 - 0.1 * np.abs(np.log10(rates / 0.1)) + np.zeros((len(coords["arm"]), 1))
-    variables = {name: (dims, value) for name, value in values.items()} | {"tuning_accuracy": (("arm", "rate"), tuning)}
-    return records.dataset(variables, coords | {"seed": np.arange(seeds), "rate": rates}, ATTRIBUTES)
+    tuning = 0.9 - 0.1 * np.abs(np.log10(rates / 0.1))
+    variables = {name: (dims, value) for name, value in values.items()}
+    for name, row in {"tuning_accuracy": tuning, "tuning_rate": rates}.items():
+        variables[name] = (("arm", "rate"), np.tile(row, (len(coords["arm"]), 1)))
+    coords |= {"seed": np.arange(seeds), "rate": np.arange(len(rates))}
+    return records.dataset(variables, coords, ATTRIBUTES)
+
+
+def descending(values) -> np.ndarray:
+    """Return the values sorted along the last axis, largest first, as every spectrum is stored."""
+    return -np.sort(-values, axis=-1)
 
 
 def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
     """Return results/theory.nc: exact slopes for the empirical covariance, noisy ones for the population's."""
     s = np.geomspace(30, 3, dimension) * spread((seeds, dimension), 0.05, 8)
-    s = np.sort(s, axis=1)[:, ::-1]
+    s = descending(s)
     p = np.array(exponents)
     gram = s ** (2 * (p + 1))[:, None, None]
     size = {"identity": 1e-13, "control": 0.3, "report": 3e-5}
@@ -140,8 +153,8 @@ def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
     dims = ("exponent", "seed", "direction")
     variables = {
         "deviation": (("check", "seed"), deviation),
-        "gram_eigenvalue": (dims, gram),
-        "gram_eigenvalue_population": (dims, gram * spread(gram.shape, 0.9, 10)),
+        "gram_eigenvalue": (dims, descending(gram)),
+        "gram_eigenvalue_population": (dims, descending(gram * spread(gram.shape, 0.9, 10))),
         "gram_slope": (("exponent", "seed"), np.tile(p[:, None] + 1, seeds)),
         "singular_value": (("seed", "direction"), s),
     }

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from featurelearning import covariance
-from references import EXACT, assert_close, ledoit_wolf
 from scipy import stats
 from sklearn import covariance as sklearn_covariance
+
+from featurelearning import covariance
+from references import EXACT, assert_close, ledoit_wolf
 
 
 @pytest.fixture

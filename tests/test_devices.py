@@ -6,6 +6,7 @@ import sysconfig
 
 import pytest
 import torch
+
 from featurelearning import devices
 
 

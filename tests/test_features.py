@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from featurelearning import covariance, features
 from references import assert_close, network, random_params
 

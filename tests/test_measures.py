@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from featurelearning import measures
-from references import assert_close, network, random_params
 from sklearn.metrics import accuracy_score, mean_squared_error
 from torch.nn import functional
+
+from featurelearning import measures
+from references import assert_close, network, random_params
 
 M, D, H = 3, 4, 6
 
@@ -46,7 +47,9 @@ def test_classification_measures_are_cross_entropy_and_accuracies(rng):
     found = measures.classification(params, x["train"], y["train"], x["validation"], y["validation"])
     for model in range(M):
         net = network(params, model)
-        assert_close(found["train_loss"][model], functional.cross_entropy(net(x["train"][model]), y["train"][model]).item())
+        assert_close(
+            found["train_loss"][model], functional.cross_entropy(net(x["train"][model]), y["train"][model]).item()
+        )
         for split in x:
             wanted = accuracy_score(y[split][model], net(x[split][model]).argmax(dim=1))
             assert_close(found[f"{split}_accuracy"][model], wanted)

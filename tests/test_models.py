@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from featurelearning import models
-from references import DIFFERENCES, MONTE_CARLO, assert_close, finite_differences, network, random_params
 from scipy import stats
 from torch.nn import functional
+
+from featurelearning import models
+from references import DIFFERENCES, MONTE_CARLO, assert_close, finite_differences, network, random_params
 
 M, D, H, N, CLASSES = 3, 4, 7, 12, 5
 

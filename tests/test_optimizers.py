@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from featurelearning import models, powers
 from featurelearning.optimizers import adam, momentum, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from references import assert_close, descend, network, random_params, weights
-from torch import Tensor
-from torch.nn import functional
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
 RATE = 0.02
@@ -57,7 +58,11 @@ def row(request) -> Row:
 @pytest.fixture
 def task() -> tuple[dict[str, Tensor], Tensor, Tensor]:
     rng = np.random.default_rng(22)
-    return random_params(rng, M, D, H), torch.tensor(rng.standard_normal((M, N, D))), torch.tensor(rng.normal(size=(M, N)))
+    return (
+        random_params(rng, M, D, H),
+        torch.tensor(rng.standard_normal((M, N, D))),
+        torch.tensor(rng.normal(size=(M, N))),
+    )
 
 
 def run(method: ModuleType, problem: Problem, params, x: Tensor, y: Tensor, steps: int = STEPS) -> list[dict]:
@@ -107,9 +112,7 @@ def test_models_of_a_batch_do_not_meet(row, task):
     together, _ = run(row.method, row.problem(), params, x, y)
     for model in range(M):
         one = slice(model, model + 1)
-        alone, _ = run(
-            row.method, part(row.problem(), model), {k: v[one] for k, v in params.items()}, x[one], y[one]
-        )
+        alone, _ = run(row.method, part(row.problem(), model), {k: v[one] for k, v in params.items()}, x[one], y[one])
         for key, wanted in alone[-1].items():
             assert_close(together[-1][key][one], wanted)
 
@@ -135,7 +138,9 @@ def test_an_update_changes_neither_parameters_nor_gradients_nor_state(row, task)
         assert all(torch.equal(tree[key], before[key]) for key in before)
 
 
-@pytest.mark.parametrize("ones", [torch.ones(M, D, dtype=torch.float64), torch.eye(D, dtype=torch.float64).expand(M, D, D)])
+@pytest.mark.parametrize(
+    "ones", [torch.ones(M, D, dtype=torch.float64), torch.eye(D, dtype=torch.float64).expand(M, D, D)]
+)
 def test_sigma_to_the_power_zero_is_gradient_descent_step_for_step(task, ones):
     wanted, _ = run(sgd, Problem(), *task)
     found, _ = run(sigma_power, Problem(ones), *task)

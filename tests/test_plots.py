@@ -125,16 +125,19 @@ def test_feature_lines_are_means_over_blocks_and_seeds(name, case, block):
     lone = share[..., 0 if case == "High" else 9]
     lone_eigenvalue, block_eigenvalue = (10, 0.1) if case == "High" else (0.1, 10)
     np.testing.assert_allclose(line(figure, f"{case} {name} {lone_eigenvalue:g}").get_ydata(), geometric(lone))
+    members = figure.findobj(lambda artist: artist.get_gid() == f"{case} {name} member")
+    np.testing.assert_allclose(
+        [member.get_ydata() for member in members], geometric(share[..., block].swapaxes(1, 2)).T
+    )
     expected = geometric(share[..., block].mean(axis=-1))
     np.testing.assert_allclose(line(figure, f"{case} {name} {block_eigenvalue:g}").get_ydata(), expected)
 
 
-@pytest.mark.parametrize("falling", [True, False])
-def test_spectrum_points_lie_on_the_theory_in_either_order_of_the_file(falling):
+@pytest.mark.parametrize("order", [1, -1])
+def test_spectrum_points_lie_on_the_theory_in_either_order_of_the_file(order):
     data = synthetic.theory(**SMALL)
-    if falling:  # as eigenvalues come from a decomposition, not as they belong to singular values
-        for name in ("gram_eigenvalue", "gram_eigenvalue_population"):
-            data[name].values = np.sort(data[name].values, axis=-1)[..., ::-1]
+    for name in ("gram_eigenvalue", "gram_eigenvalue_population"):
+        data[name].values = data[name].values[..., ::order]
     figure = plot_spectrum.figure(data)
     for p in P:
         s, eigenvalue = line(figure, f"p={p:g} gram_eigenvalue").get_data()
@@ -144,7 +147,7 @@ def test_spectrum_points_lie_on_the_theory_in_either_order_of_the_file(falling):
     np.testing.assert_allclose(
         line(figure, "slope empirical").get_xydata(), np.transpose([np.add(P, 1)] * 2), atol=1e-12
     )
-    s, y = data.singular_value.values, np.sort(data.gram_eigenvalue_population.sel(exponent=1).values)[:, ::-1]
+    s, y = data.singular_value.values, synthetic.descending(data.gram_eigenvalue_population.sel(exponent=1).values)
     expected = np.mean([np.polyfit(np.log(s[i]), np.log(y[i]), 1)[0] / 2 for i in range(SEEDS)])
     np.testing.assert_allclose(line(figure, "slope population").get_ydata()[-1], expected)
 
@@ -159,6 +162,11 @@ def test_diverged_models_are_left_out_of_the_means_and_counted():
     np.testing.assert_allclose(drawn, geometric(rest[-len(drawn) :]))
     assert f"Diverged and left out, models: 1 ({arm}: 1)." in small_print(figure)
     assert "Diverged" not in small_print(build("noise", **SMALL))
+
+
+def test_curves_that_leave_the_panel_are_mentioned_only_where_there_are_any():
+    assert "Below the lower panels: under 2" in small_print(build("noise", **SMALL))
+    assert "Below" not in small_print(build("noise", **SMALL, steps=100))
 
 
 def test_an_arm_that_diverged_for_every_seed_is_not_drawn():

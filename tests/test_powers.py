@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+
 from featurelearning import covariance, powers
 from references import assert_close
 

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+
 from featurelearning import records
 
-ATTRIBUTES = records.provenance("a test", {"arm": {"id": "sgd"}, "cell": {"case": "High", "snr": 1.0}}, "0123456789abcdef")
+ATTRIBUTES = records.provenance(
+    "a test", {"arm": {"id": "sgd"}, "cell": {"case": "High", "snr": 1.0}}, "0123456789abcdef"
+)
 LAYOUT = {
     "train_mse": (("arm", "case", "seed", "step"), "float32"),
     "noise_floor": (("arm", "case", "seed"), "float64"),
@@ -59,7 +62,10 @@ def test_provenance_holds_parameters_and_versions_and_nothing_of_time_or_place()
     assert records.parameters(xr.Dataset(attrs=found)) == {"a": [1.5, None], "b": 2}
     assert json.loads(found["software"])["numpy"] == np.__version__
     assert found["device"] == "cuda: a card" and found["code_fingerprint"] == "c0de"
-    assert os.getcwd() not in str(found) and time.strftime("%Y") not in str(found)
+    assert set(found) == {
+        *("Conventions", "title", "record_format", "references", "parameters"),
+        *("seed_scheme", "software", "device", "code_fingerprint"),
+    }
 
 
 def test_a_package_that_is_not_installed_is_left_out(monkeypatch):
@@ -147,7 +153,9 @@ def test_whatever_the_library_raises_on_damage_names_the_file(tmp_path, monkeypa
         raise kind("NetCDF: HDF error")
 
     monkeypatch.setattr(xr, "load_dataset", fail)
-    with pytest.raises(records.RecordError, match=r"file\.nc: unreadable or truncated \(NetCDF: HDF error\); delete it"):
+    with pytest.raises(
+        records.RecordError, match=r"file\.nc: unreadable or truncated \(NetCDF: HDF error\); delete it"
+    ):
         records.read(tmp_path / "file.nc")
 
 
@@ -275,7 +283,9 @@ def test_the_view_by_method_has_p_as_its_dimension_in_order():
     ]
     coords = {**records.arm_coordinates(arms), "seed": [0]}
     result = records.dataset({"noise_floor": (("arm", "seed"), [[1.0], [2.0], [3.0], [4.0]])}, coords, ATTRIBUTES)
-    assert np.isnan(result["p"].sel(arm="momentum")) and json.loads(result["hyperparameters"].values[3]) == {"momentum": 0.9}
+    assert np.isnan(result["p"].sel(arm="momentum")) and json.loads(result["hyperparameters"].values[3]) == {
+        "momentum": 0.9
+    }
     view = records.by_method(result, "population")
     assert list(view["p"].values) == [-1, 1]
     assert view["noise_floor"].sel(p=-1.0, seed=0) == 3 and view["arm"].sel(p=1.0) == "sigma_population_p+1.00"

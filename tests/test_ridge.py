@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from featurelearning import ridge
-from references import assert_close
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error
+
+from featurelearning import ridge
+from references import assert_close
 
 
 @pytest.mark.parametrize("n, h", [(200, 30), (30, 30), (30, 200)])

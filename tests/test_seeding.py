@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from featurelearning import seeding
 from references import MONTE_CARLO
-from scipy import stats
 
 KEYS = list(itertools.product((42, 43), seeding.PURPOSES, (0, 1, 1000)))
 

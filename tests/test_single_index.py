@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from featurelearning import single_index
 from featurelearning.seeding import generator
 from references import EXACT, MONTE_CARLO, assert_close
-from scipy import stats
 
 CASES = {"High": ([10.0] + [0.1] * 9, 0), "Low": ([10.0] * 9 + [0.1], 9)}
 SNRS = (0.5, 1.0, 2.0, 5.0)

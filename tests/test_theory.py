@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+
 from featurelearning import models, records, theory
 from references import assert_close
 
@@ -23,6 +24,7 @@ SETTINGS = {
 EXPONENTS = [-2, -1, 0.5, 1]
 STUDY = theory.Study(42, range(3), SETTINGS, EXPONENTS)
 BROKEN = 1e-3
+tensor = functools.partial(torch.tensor, dtype=torch.float64)
 SCRIPT = Path(theory.__file__).parents[1] / "evaluate_theory.py"
 
 
@@ -110,14 +112,14 @@ def test_every_step_is_compared_losses_fall_and_features_move():
 
 
 def test_deviation_is_relative_to_the_largest_entry_of_its_quantity():
-    a = {"loss": torch.tensor([2.0, 4.0]), "output": torch.tensor([[1.0, -10.0], [3.0, 0.0]])}
-    b = {"loss": torch.tensor([2.0, 4.4]), "output": torch.tensor([[1.5, -10.0], [3.0, 0.3]])}
+    a = {"loss": tensor([2, 4]), "output": tensor([[1, -10], [3, 0]])}
+    b = {"loss": tensor([2, 4.4]), "output": tensor([[1.5, -10], [3, 0.3]])}
     assert_close(theory.deviation(a, b), [0.05, 0.1])
     assert_close(theory.deviation(a, a), [0.0, 0.0])
 
 
 def test_deviation_of_nothing_is_zero_of_something_infinite_and_nan_stays():
-    zero, one, nan = ({"bias1": torch.tensor([value])} for value in (0.0, 1.0, float("nan")))
+    zero, one, nan = ({"bias1": tensor([value])} for value in (0, 1, np.nan))
     assert theory.deviation(zero, zero).item() == 0
     assert theory.deviation(zero, one).item() == float("inf")
     assert theory.deviation(one, nan).isnan().all()
@@ -180,18 +182,115 @@ def test_turns_are_orthogonal_and_differ():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda a, p: a @ p @ torch.linalg.inv(a),
-        lambda a, p: a.mT @ p @ a,
         lambda a, p: p,
+        lambda a, p: a.mT @ p @ a,
+        lambda a, p: a @ p @ torch.linalg.inv(a),
         lambda a, p: a @ p @ a.mT * (1 + 1e-6),
     ],
 )
 def test_invertible_fails_with_another_preconditioner(wrong):
     _, r, q = theory.turns(STUDY)
-    batch, a = theory.draw(STUDY), r * np.geomspace(1, 1.5, 4) @ q
+    batch, a = theory.draw(STUDY), r * np.geomspace(1, 2, 4) @ q
     p = wrong(torch.as_tensor(a).repeat(2, 1, 1), batch.preconditioner)
-    other = theory.transformed(batch, a)._replace(preconditioner=p)
-    deviations, _ = theory.follow(
-        changed(learning_rate=0.002), other, iterator(theory.plain_observations(batch, p)) if False else lambda s: s
+    strayed = theory.alike(STUDY, batch, theory.transformed(batch, a)._replace(preconditioner=p))
+    assert not (strayed <= 1e-8).any()  # a NaN, from divergence, is a failure too
+
+
+@pytest.mark.parametrize("part", [slice(0, 20), slice(20, None)])
+def test_gram_only_fails_with_another_gram_matrix_of_either_split(part):
+    batch = theory.draw(STUDY)
+    x, y = torch.cat([batch.x_train, batch.x_test], dim=1), torch.cat([batch.y_train, batch.y_test], dim=1)
+    gram = batch.x_train @ batch.preconditioner @ x.mT
+    gram[..., part] *= 1 + 1e-6
+    theta = [batch.params[key].mT for key in ("bias1", "weight2", "bias2")]
+    simulation = theory.gram_simulation((x @ batch.params["weight1"]).mT, gram, y, *theta, SETTINGS["learning_rate"])
+    strayed = theory.against(STUDY, batch, simulation)
+    assert ((strayed > 1e-8) & (strayed < 1e-3)).all()
+
+
+def test_gradient_descent_fails_at_another_exponent():
+    study = STUDY._replace(seeds=[0])
+    batch = theory.draw(study, (0.5,))
+    assert theory.against(study, batch, theory.plain_loop(batch, SETTINGS["learning_rate"])) >= BROKEN
+
+
+def test_exponents_differ_unless_the_covariance_is_the_identity():
+    batch, other = (theory.draw(STUDY, (p,)) for p in (0.0, 0.5))
+    assert (theory.alike(STUDY, batch, other) >= BROKEN).all()
+
+
+# --- the Gram spectrum ---
+
+
+def test_spectra_are_those_of_the_gram_matrix():
+    found, x = theory.gram(STUDY), theory.task(STUDY)["x_train"]
+    s = np.sqrt(np.linalg.eigvalsh(x.swapaxes(1, 2) @ x / 20)[:, ::-1])
+    assert_close(found["singular_value"], s)
+    for i, p in enumerate(EXPONENTS):
+        assert_close(found["gram_eigenvalue"][i], s ** (2 * (p + 1)))
+        preconditioner = theory.draw(STUDY, (p,)).preconditioner.numpy()
+        whole = np.linalg.eigvalsh(x @ preconditioner @ x.swapaxes(1, 2) / 20)[:, -4:]
+        assert_close(found["gram_eigenvalue_population"][i], whole if p < -1 else whole[:, ::-1])
+
+
+def slope(singular_values: np.ndarray, eigenvalues: np.ndarray) -> float:
+    return np.polyfit(np.log(singular_values), np.log(eigenvalues), 1)[0] / 2
+
+
+def test_slope_is_exact_for_the_uncentred_empirical_covariance_only():
+    found, x, p = theory.gram(STUDY), theory.task(STUDY)["x_train"], 1
+    assert_close(found["gram_slope"], np.repeat(np.array(EXPONENTS)[:, None] + 1, 3, axis=1))
+    centred = theory.spectra(x, np.array([np.cov(one.T) for one in x]), p)
+    for others in (found["gram_eigenvalue_population"][EXPONENTS.index(p)], centred):
+        for s, eigenvalues in zip(found["singular_value"], others, strict=True):
+            assert abs(slope(s, eigenvalues) - (p + 1)) >= BROKEN
+
+
+def test_population_spectrum_is_a_power_law():
+    values = theory.population(changed(dimension=10))
+    assert_close(values, np.arange(1.0, 11) ** -2)
+
+
+def test_seeds_do_not_depend_on_their_block():
+    alone = STUDY._replace(seeds=[1])
+    assert_close(theory.gram(alone)["gram_slope"][:, 0], theory.gram(STUDY)["gram_slope"][:, 1])
+    one, block = theory.draw(alone), theory.draw(STUDY)
+    for a, b in zip((*one.params.values(), *one[1:]), (*block.params.values(), *block[1:]), strict=True):
+        assert torch.equal(a, b[[1, 4]])
+
+
+# --- the job ---
+
+
+class Parameters(dict):
+    """What Snakemake gives a script: values by attribute and by key."""
+
+    __getattr__ = dict.__getitem__
+
+
+def test_script_writes_the_contract(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        theory, "CHECKS", {"spectrum": theory.CHECKS["spectrum"], "slow": (found_late, "report", np.nan)}
     )
-    assert (theory.alike(STUDY, batch, other) > 1e-8).all()
+    parameters = Parameters(
+        master_seed=42, seeds=[0, 1, 2], exponents=EXPONENTS, theory=SETTINGS, threads=1, code="c0de"
+    )
+    paths = {"log": [str(tmp_path / "log")], "output": SimpleNamespace(evaluation=str(tmp_path / "theory.nc"))}
+    runpy.run_path(str(SCRIPT), {"snakemake": SimpleNamespace(params=parameters, **paths)})
+    result = records.read(tmp_path / "theory.nc")
+    assert result["deviation"].dims == ("check", "seed")
+    assert (
+        result["gram_eigenvalue"].dims == result["gram_eigenvalue_population"].dims == ("exponent", "seed", "direction")
+    )
+    assert result["gram_slope"].dims == ("exponent", "seed")
+    assert result["singular_value"].dims == ("seed", "direction")
+    assert result["kind"].values.tolist() == ["identity", "report"]
+    assert result["bound"].values[0] == 1e-10 and np.isnan(result["bound"].values[1])
+    assert result["exponent"].values.tolist() == EXPONENTS
+    assert result["deviation"].sel(check="slow", seed=2) == 2
+    assert records.parameters(result)["theory"] == SETTINGS
+    assert "seeds" not in records.parameters(result)
+
+
+def found_late(study: theory.Study) -> np.ndarray:
+    return np.array(study.seeds, dtype=float)

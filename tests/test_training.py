@@ -5,27 +5,32 @@ import functools
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from featurelearning import devices, models, training
 from featurelearning.optimizers import adam, momentum, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from references import assert_close, descend, network, random_params, weights
-from torch import Tensor
-from torch.nn import functional
 
 M, D, H, N = 4, 5, 8, 20
 
 
 def task(m: int = M, seed: int = 30) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     rng = np.random.default_rng(seed)
-    return random_params(rng, m, D, H), torch.tensor(rng.standard_normal((m, N, D))), torch.tensor(rng.normal(size=(m, N)))
+    return (
+        random_params(rng, m, D, H),
+        torch.tensor(rng.standard_normal((m, N, D))),
+        torch.tensor(rng.normal(size=(m, N))),
+    )
 
 
 def fit(params, x, y, optimizer=sgd, problem=None, rate=0.05, weight_decay=0.0, steps=range(0, 101, 10), **options):
-    """Train on the mean squared error and record it."""
+    """Train on the mean squared error and record it, unless options say otherwise."""
     gradients = options.pop("gradients", functools.partial(models.mse_gradients, x=x, y=y))
     names = [f"model {model}" for model in range(len(x))]
-    measure = functools.partial(models.mean_squared_error, x=x, y=y)
+    measure = options.pop("measure", lambda params: {"train_mse": models.mean_squared_error(params, x, y)})
     return training.train(
         params,
         gradients,
@@ -34,7 +39,7 @@ def fit(params, x, y, optimizer=sgd, problem=None, rate=0.05, weight_decay=0.0, 
         rate,
         weight_decay,
         list(steps),
-        lambda params: {"train_mse": measure(params)},
+        measure,
         names,
         **options,
     )
@@ -184,6 +189,13 @@ def test_a_gradient_that_is_not_finite_masks_its_model_at_once():
     np.testing.assert_array_equal(run.diverged_at, [-1, -1, 1, -1])
 
 
+def test_every_measure_of_a_diverged_model_is_nan_even_one_that_nan_outputs_would_give_a_number():
+    params, x, y = task()
+    y[2, 0] = torch.nan
+    run = fit(params, x, y, steps=[0, 1, 5], measure=lambda params: {"accuracy": torch.ones(M)})
+    np.testing.assert_array_equal(run.curves["accuracy"], [[1, 1, 1], [1, 1, 1], [1, np.nan, np.nan], [1, 1, 1]])
+
+
 def test_all_models_diverged_is_an_error_that_names_models_and_step():
     params, x, y = task()
     y[:, 0] = torch.inf
@@ -217,18 +229,30 @@ def test_a_missing_or_misshapen_gradient_is_refused_before_training(change, foun
     )
 
 
+@pytest.fixture(scope="module")
+def compile_cache(tmp_path_factory):
+    """A cache of compiled code for this module, so that no earlier run answers for the compiler."""
+    folder = tmp_path_factory.mktemp("compile")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
+        patch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+        yield folder
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch's own import
-@pytest.mark.skipif(not devices.can_compile(torch.device("cpu")), reason="no C++ compiler")
-def test_the_compiled_step_is_the_eager_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+@pytest.mark.skipif(not devices.can_compile(torch.device("cpu")), reason="nothing to compile with")
+@pytest.mark.parametrize("path, optimizer", [("closed form", sigma_power), ("autograd", adam)])
+def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
     params, x, y = task()
-    y[1, 0] = torch.nan
-    problem = Problem(torch.linspace(0.1, 2, D, dtype=torch.float64).expand(M, D).clone())
+    y[1, 0] = torch.nan  # its model diverges
+    problem = Problem(torch.linspace(0.1, 2, D, dtype=torch.float64).repeat(M, 1))
+    general = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    options = {"gradients": general} if path == "autograd" else {}
     eager, compiled = (
-        fit(params, x, y, sigma_power, problem, weight_decay=0.1, steps=range(6), compiled=flag) for flag in (False, True)
+        fit(params, x, y, optimizer, problem, weight_decay=0.1, steps=range(6), compiled=flag, **options)
+        for flag in (False, True)
     )
-    assert any(tmp_path.rglob("*.so"))
+    assert any(compile_cache.rglob("*.so"))
     np.testing.assert_array_equal(compiled.diverged_at, eager.diverged_at)
     alive = [0, 2, 3]
     assert_close(compiled.curves["train_mse"][alive], eager.curves["train_mse"][alive])

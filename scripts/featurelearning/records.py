@@ -224,7 +224,7 @@ def fill(target: xr.Dataset, cell: Mapping, shard: xr.Dataset, names: Iterable[s
             target[name].loc[{dim: label for dim, label in labels.items() if dim in target[name].dims}] = shard[name]
         except (KeyError, IndexError, ValueError) as error:
             raise RecordError(
-                f"{name}: cell {labels} does not fit its place ({error}); allowed: the cells and the coordinates of the "
+                f"{name}: cell {labels} does not fit its place ({error}); allowed: the cells and coordinates of the "
                 "grid; delete that shard's files and run the same command again"
             ) from error
 

@@ -11,6 +11,7 @@ from featurelearning.models import WEIGHTS, Params
 from featurelearning.optimizers.problem import Optimizer, Problem, State
 
 Gradients = Callable[[Params], tuple[Tensor, Params]]
+Advance = Callable[[Params, State, Tensor], tuple[Params, State, Tensor]]
 Measure = Callable[[Params], dict[str, Tensor]]
 
 
@@ -58,14 +59,25 @@ def train(
     """Run params <- params - learning_rate * step(gradients) for steps[-1] updates and measure at each of `steps`.
 
     gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here. optimizer: a module of
-    featurelearning.optimizers. learning_rate: one
-    number or one per model [m]. names: a name for every model, for messages. A model whose gradient is not finite is
-    masked from then on (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing or
-    where every model has diverged.
+    featurelearning.optimizers. learning_rate: one number or one per model [m]. names: a name for every model, for
+    messages. A model whose gradient is not finite is masked from then on (NaN) and recorded; the others go on. Raises
+    TrainingError where a gradient is missing or where every model has diverged.
     """
-    rate = torch.as_tensor(learning_rate, dtype=params["weight1"].dtype, device=params["weight1"].device)
-    rate = rate.reshape(-1, 1, 1)
+    weight = params["weight1"]
+    rate = torch.as_tensor(learning_rate, dtype=weight.dtype, device=weight.device).reshape(-1, 1, 1)
     check_gradients(params, gradients(params)[1])
+    advance = stepper(gradients, optimizer, problem, rate, weight_decay, compiled)
+    with torch.no_grad():
+        return follow(params, optimizer.init(params, problem), advance, steps, measure, names, progress)
+
+
+def stepper(
+    gradients: Gradients, optimizer: Optimizer, problem: Problem, rate: Tensor, weight_decay: float, compiled: bool
+) -> Advance:
+    """Return the function that makes one update of all models: (params, state, updates) to the same; see `train`.
+
+    updates [m] counts the finite updates of each model.
+    """
 
     def advance(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
         total = decayed(gradients(params)[1], params, weight_decay)
@@ -74,12 +86,18 @@ def train(
         alive = finite(new)  # a gradient that is not finite makes its parameter so: one look serves both
         return {key: torch.where(alive[:, None, None], v, torch.nan) for key, v in new.items()}, state, updates + alive
 
-    advance = torch.compile(advance, dynamic=False) if compiled else advance
-    with torch.no_grad():
-        return follow(params, optimizer.init(params, problem), advance, steps, measure, names, progress)
+    return torch.compile(advance, dynamic=False) if compiled else advance
 
 
-def follow(params, state, advance, steps, measure, names, progress) -> Run:
+def follow(
+    params: Params,
+    state: State,
+    advance: Advance,
+    steps: Sequence[int],
+    measure: Measure,
+    names: Sequence[str],
+    progress: Callable[[int], None],
+) -> Run:
     """Apply `advance` up to the last of `steps`, measuring at each; see `train`."""
     updates = torch.zeros(len(names), dtype=torch.int32, device=params["weight1"].device)  # finite ones, per model
     curves: list[dict[str, Tensor]] = []

@@ -5,34 +5,28 @@ OUTPUTS  results/noise.nc, results/transfer.nc, results/ood.nc, results/theory.n
 """
 
 
-def planned(arms):
-    """Return the arms of a study as plain rows for a job's parameters."""
-    return [arm._asdict() for arm in arms]
-
-
 rule aggregate_noise:
     input:
         train=grid.noise_files(CONFIG, "train"),
         evaluate=grid.noise_files(CONFIG, "evaluate"),
     output:
         "results/noise.nc",
-    params:
-        arms=planned(grid.noise_arms(CONFIG)),
-        seeds=CONFIG.seeds,
-        snrs=CONFIG.noise.snrs,
-        cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
-        planned={name: snrs for name, snrs in CONFIG.noise.estimators.items()},
-        code=fingerprint("aggregate_noise.py"),
     log:
         "results/logs/aggregate_noise.log",
     benchmark:
         "results/benchmarks/aggregate_noise.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=20,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        arms=rows(grid.noise_arms(CONFIG)),
+        seeds=CONFIG.seeds,
+        snrs=CONFIG.noise.snrs,
+        cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
+        code=fingerprint("aggregate_noise.py"),
     script:
         "../../scripts/aggregate_noise.py"
 
@@ -42,22 +36,22 @@ rule aggregate_transfer:
         evaluate=grid.transfer_files(CONFIG),
     output:
         "results/transfer.nc",
-    params:
-        arms=planned(grid.transfer_arms(CONFIG)),
-        seeds=CONFIG.seeds,
-        cases=list(CONFIG.single_index.cases),
-        snr=CONFIG.transfer.snr,
-        code=fingerprint("aggregate_transfer.py"),
     log:
         "results/logs/aggregate_transfer.log",
     benchmark:
         "results/benchmarks/aggregate_transfer.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        arms=rows(grid.transfer_arms(CONFIG)),
+        seeds=CONFIG.seeds,
+        cases=list(CONFIG.single_index.cases),
+        snr=CONFIG.transfer.snr,
+        code=fingerprint("aggregate_transfer.py"),
     script:
         "../../scripts/aggregate_transfer.py"
 
@@ -68,20 +62,20 @@ rule aggregate_ood:
         tune=collect("results/ood/tune/{arm}.nc", arm=TUNED),
     output:
         "results/ood.nc",
-    params:
-        arms=planned(grid.ood_arms(CONFIG)),
-        seeds=CONFIG.seeds,
-        code=fingerprint("aggregate_ood.py"),
     log:
         "results/logs/aggregate_ood.log",
     benchmark:
         "results/benchmarks/aggregate_ood.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        arms=rows(grid.ood_arms(CONFIG)),
+        seeds=CONFIG.seeds,
+        code=fingerprint("aggregate_ood.py"),
     script:
         "../../scripts/aggregate_ood.py"
 
@@ -91,18 +85,18 @@ rule aggregate_theory:
         evaluate=grid.theory_files(CONFIG),
     output:
         "results/theory.nc",
-    params:
-        seeds=CONFIG.seeds,
-        code=fingerprint("aggregate_theory.py"),
     log:
         "results/logs/aggregate_theory.log",
     benchmark:
         "results/benchmarks/aggregate_theory.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        seeds=CONFIG.seeds,
+        code=fingerprint("aggregate_theory.py"),
     script:
         "../../scripts/aggregate_theory.py"

@@ -65,5 +65,23 @@ def settings(section, *keys):
     return {key: getattr(section, key) for key in keys}
 
 
+def optimizer(wildcards):
+    """Return the module of the job's method, which its script loads by name."""
+    return f"featurelearning/optimizers/{ARMS[wildcards.arm].method}.py"
+
+
+def ood_covariance(wildcards):
+    """Return the covariance file of a job whose arm uses one; without a shard it is a tuning job."""
+    shard = getattr(wildcards, "shard", grid.TUNING)
+    path = f"results/ood/covariance/empirical/{shard}.nc"
+    return {"covariance": path} if ARMS[wildcards.arm].estimator != "none" else {}
+
+
+def rows(arms):
+    """Return the arms of a study as plain rows for a job's parameters."""
+    return [arm._asdict() for arm in arms]
+
+
 TRAINING = settings(CONFIG, "records", "compile")
 MACHINE = settings(CONFIG, "device", "threads", "compile_cache")
+OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay", "momentum") | TRAINING

@@ -11,20 +11,20 @@ rule single_index_covariance:
         data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
     output:
         covariance="results/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc",
-    params:
-        estimator="{estimator}",
-        case=case_parameters,
-        code=fingerprint("single_index_covariance.py"),
     log:
         "results/logs/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.log",
     benchmark:
         "results/benchmarks/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/data.yaml"
+    params:
+        estimator="{estimator}",
+        case=case_parameters,
+        code=fingerprint("single_index_covariance.py"),
     script:
         "../../scripts/single_index_covariance.py"
 
@@ -35,18 +35,18 @@ rule ood_covariance:
         data="results/ood/data/{shard}.nc",
     output:
         covariance="results/ood/covariance/empirical/{shard}.nc",
-    params:
-        ridge=CONFIG.ood.covariance_ridge,
-        code=fingerprint("ood_covariance.py"),
     log:
         "results/logs/ood/covariance/empirical/{shard}.log",
     benchmark:
         "results/benchmarks/ood/covariance/empirical/{shard}.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
         mem_mb=1500,
         runtime=20,
-    conda:
-        "../../envs/data.yaml"
+    params:
+        ridge=CONFIG.ood.covariance_ridge,
+        code=fingerprint("ood_covariance.py"),
     script:
         "../../scripts/ood_covariance.py"

@@ -13,18 +13,18 @@ localrules:
 rule mnist:
     output:
         **MNIST,
-    params:
-        folder=CONFIG.ood.folder,
     log:
         "results/logs/mnist.log",
     benchmark:
         "results/benchmarks/mnist.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=30,
-    conda:
-        "../../envs/data.yaml"
+    params:
+        folder=CONFIG.ood.folder,
     script:
         "../../scripts/mnist.py"
 
@@ -32,6 +32,16 @@ rule mnist:
 rule single_index_data:
     output:
         data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
+    log:
+        "results/logs/{study}/data/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/{study}/data/{case}_snr{snr}_{shard}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
@@ -40,16 +50,6 @@ rule single_index_data:
         snr=lambda wildcards: float(wildcards.snr),
         settings=settings(CONFIG.single_index, "samples_train", "samples_test", "link_sharpness"),
         code=fingerprint("single_index_data.py"),
-    log:
-        "results/logs/{study}/data/{case}_snr{snr}_{shard}.log",
-    benchmark:
-        "results/benchmarks/{study}/data/{case}_snr{snr}_{shard}.tsv"
-    threads: CONFIG.threads
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/data.yaml"
     script:
         "../../scripts/single_index_data.py"
 
@@ -57,20 +57,20 @@ rule single_index_data:
 rule ood_data:
     output:
         data="results/ood/data/{shard}.nc",
+    log:
+        "results/logs/ood/data/{shard}.log",
+    benchmark:
+        "results/benchmarks/ood/data/{shard}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
         settings=settings(CONFIG.ood, "samples_train", "samples_validation", "pattern_scale"),
         code=fingerprint("ood_data.py"),
-    log:
-        "results/logs/ood/data/{shard}.log",
-    benchmark:
-        "results/benchmarks/ood/data/{shard}.tsv"
-    threads: CONFIG.threads
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/data.yaml"
     script:
         "../../scripts/ood_data.py"

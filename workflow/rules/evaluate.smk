@@ -13,18 +13,18 @@ rule evaluate_noise:
         model="results/noise/train/{arm}/{case}_snr{snr}_{shard}.nc",
     output:
         evaluation="results/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
-    params:
-        code=fingerprint("evaluate_noise.py"),
     log:
         "results/logs/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
     benchmark:
         "results/benchmarks/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: CONFIG.threads
     resources:
         mem_mb=1500,
         runtime=10,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        code=fingerprint("evaluate_noise.py"),
     script:
         "../../scripts/evaluate_noise.py"
 
@@ -36,19 +36,19 @@ rule evaluate_transfer:
         unfrozen="results/transfer/train/{arm}/{case}_snr{snr}_{shard}.nc",
     output:
         evaluation="results/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
-    params:
-        ridge=CONFIG.transfer.ridge,
-        code=fingerprint("evaluate_transfer.py"),
     log:
         "results/logs/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
     benchmark:
         "results/benchmarks/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: CONFIG.threads
     resources:
         mem_mb=1500,
         runtime=10,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        ridge=CONFIG.transfer.ridge,
+        code=fingerprint("evaluate_transfer.py"),
     script:
         "../../scripts/evaluate_transfer.py"
 
@@ -60,20 +60,20 @@ rule evaluate_ood:
         model="results/ood/train/{arm}/{shard}.nc",
     output:
         evaluation="results/ood/evaluate/{arm}/{shard}.nc",
-    params:
-        master_seed=CONFIG.master_seed,
-        threads=CONFIG.threads,
-        code=fingerprint("evaluate_ood.py"),
     log:
         "results/logs/ood/evaluate/{arm}/{shard}.log",
     benchmark:
         "results/benchmarks/ood/evaluate/{arm}/{shard}.tsv"
+    conda:
+        TRAIN_ENV
     threads: CONFIG.threads
     resources:
         mem_mb=1500,
         runtime=10,
-    conda:
-        TRAIN_ENV
+    params:
+        master_seed=CONFIG.master_seed,
+        threads=CONFIG.threads,
+        code=fingerprint("evaluate_ood.py"),
     script:
         "../../scripts/evaluate_ood.py"
 
@@ -81,6 +81,17 @@ rule evaluate_ood:
 rule evaluate_theory:
     output:
         evaluation="results/theory/evaluate/{shard}.nc",
+    log:
+        "results/logs/theory/evaluate/{shard}.log",
+    benchmark:
+        "results/benchmarks/theory/evaluate/{shard}.tsv"
+    priority: 10
+    conda:
+        TRAIN_ENV
+    threads: CONFIG.threads
+    resources:
+        mem_mb=1500,
+        runtime=30,
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
@@ -88,16 +99,5 @@ rule evaluate_theory:
         theory=CONFIG.theory.model_dump(),
         threads=CONFIG.threads,
         code=fingerprint("evaluate_theory.py"),
-    log:
-        "results/logs/theory/evaluate/{shard}.log",
-    benchmark:
-        "results/benchmarks/theory/evaluate/{shard}.tsv"
-    priority: 10
-    threads: CONFIG.threads
-    resources:
-        mem_mb=1500,
-        runtime=30,
-    conda:
-        TRAIN_ENV
     script:
         "../../scripts/evaluate_theory.py"

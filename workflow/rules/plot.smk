@@ -19,18 +19,18 @@ rule plot:
             category="2 Figures",
             labels={"figure": "{figure}"},
         ),
-    params:
-        code=lambda w: fingerprint(f"plot_{w.figure}.py"),
     log:
         "results/logs/plot/{figure}.log",
     benchmark:
         "results/benchmarks/plot/{figure}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        code=lambda w: fingerprint(f"plot_{w.figure}.py"),
     script:
         "../../scripts/plot_{wildcards.figure}.py"
 
@@ -48,17 +48,17 @@ rule check_claims:
         html=report(
             "results/claims.html", caption="../report/claims.rst", category="1 Claims", labels={"table": "verdicts"}
         ),
-    params:
-        code=fingerprint("check_claims.py"),
     log:
         "results/logs/check_claims.log",
     benchmark:
         "results/benchmarks/check_claims.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        code=fingerprint("check_claims.py"),
     script:
         "../../scripts/check_claims.py"

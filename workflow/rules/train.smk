@@ -6,24 +6,24 @@ OUTPUTS  results/{noise,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curve
          results/ood/train/{arm}/{shard}.nc
 """
 
-OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay", "momentum") | TRAINING
-
-
-def ood_covariance(wildcards):
-    """Return the covariance file of a job whose arm uses one."""
-    shard = getattr(wildcards, "shard", grid.TUNING)
-    path = f"results/ood/covariance/empirical/{shard}.nc"
-    return {"covariance": path} if ARMS[wildcards.arm].estimator != "none" else {}
-
 
 rule train_single_index:
     input:
         data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
-        covariance=lambda w: (
-            f"results/{w.study}/covariance/{ARMS[w.arm].estimator}/{w.case}_snr{w.snr}_{w.shard}.nc"
-        ),
+        covariance=lambda w: (f"results/{w.study}/covariance/{ARMS[w.arm].estimator}/{w.case}_snr{w.snr}_{w.shard}.nc"),
     output:
         model="results/{study}/train/{arm}/{case}_snr{snr}_{shard}.nc",
+    log:
+        "results/logs/{study}/train/{arm}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/{study}/train/{arm}/{case}_snr{snr}_{shard}.tsv"
+    conda:
+        TRAIN_ENV
+    threads: CONFIG.threads
+    resources:
+        **GPU_RESOURCES,
+        mem_mb=1500,
+        runtime=60,
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
@@ -32,20 +32,7 @@ rule train_single_index:
         settings=settings(CONFIG.single_index, "hidden", "initial_scale", "learning_rate", "steps", "weight_decay")
         | TRAINING,
         machine=MACHINE,
-        code=lambda w: fingerprint(
-            "train_single_index.py", f"featurelearning/optimizers/{ARMS[w.arm].method}.py"
-        ),
-    log:
-        "results/logs/{study}/train/{arm}/{case}_snr{snr}_{shard}.log",
-    benchmark:
-        "results/benchmarks/{study}/train/{arm}/{case}_snr{snr}_{shard}.tsv"
-    threads: CONFIG.threads
-    resources:
-        mem_mb=1500,
-        runtime=60,
-        **GPU_RESOURCES,
-    conda:
-        TRAIN_ENV
+        code=lambda w: fingerprint("train_single_index.py", optimizer(w)),
     script:
         "../../scripts/train_single_index.py"
 
@@ -57,6 +44,19 @@ rule tune_ood:
         data=f"results/ood/data/{grid.TUNING}.nc",
     output:
         model="results/ood/tune/{arm}.nc",
+    log:
+        "results/logs/ood/tune/{arm}.log",
+    benchmark:
+        "results/benchmarks/ood/tune/{arm}.tsv"
+    # The longest jobs of the whole workflow: begun first, they do not end last.
+    priority: 10
+    conda:
+        TRAIN_ENV
+    threads: CONFIG.threads
+    resources:
+        **GPU_RESOURCES,
+        mem_mb=1500,
+        runtime=60,
     params:
         master_seed=CONFIG.master_seed,
         seeds=CONFIG.ood.tuning_seeds,
@@ -64,20 +64,7 @@ rule tune_ood:
         learning_rates=lambda w: CONFIG.ood.learning_rates[ARMS[w.arm].method],
         settings=OOD_SETTINGS,
         machine=MACHINE,
-        code=lambda w: fingerprint("tune_ood.py", f"featurelearning/optimizers/{ARMS[w.arm].method}.py"),
-    log:
-        "results/logs/ood/tune/{arm}.log",
-    benchmark:
-        "results/benchmarks/ood/tune/{arm}.tsv"
-    # The longest jobs of the whole workflow: begun first, they do not end last.
-    priority: 10
-    threads: CONFIG.threads
-    resources:
-        mem_mb=1500,
-        runtime=60,
-        **GPU_RESOURCES,
-    conda:
-        TRAIN_ENV
+        code=lambda w: fingerprint("tune_ood.py", optimizer(w)),
     script:
         "../../scripts/tune_ood.py"
 
@@ -90,24 +77,24 @@ rule train_ood:
         tune="results/ood/tune/{arm}.nc",
     output:
         model="results/ood/train/{arm}/{shard}.nc",
+    log:
+        "results/logs/ood/train/{arm}/{shard}.log",
+    benchmark:
+        "results/benchmarks/ood/train/{arm}/{shard}.tsv"
+    priority: 10
+    conda:
+        TRAIN_ENV
+    threads: CONFIG.threads
+    resources:
+        **GPU_RESOURCES,
+        mem_mb=1500,
+        runtime=60,
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
         arm=arm_parameters,
         settings=OOD_SETTINGS,
         machine=MACHINE,
-        code=lambda w: fingerprint("train_ood.py", f"featurelearning/optimizers/{ARMS[w.arm].method}.py"),
-    log:
-        "results/logs/ood/train/{arm}/{shard}.log",
-    benchmark:
-        "results/benchmarks/ood/train/{arm}/{shard}.tsv"
-    priority: 10
-    threads: CONFIG.threads
-    resources:
-        mem_mb=1500,
-        runtime=60,
-        **GPU_RESOURCES,
-    conda:
-        TRAIN_ENV
+        code=lambda w: fingerprint("train_ood.py", optimizer(w)),
     script:
         "../../scripts/train_ood.py"

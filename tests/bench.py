@@ -1,0 +1,180 @@
+"""Measure the speed of the workflow and print one table; run by hand (`make bench`), never asserted.
+
+The first rows are timed here, in one run, interleaved and as the best of 20, so that they compare on a noisy machine.
+The rows on whole runs are read from Snakemake's benchmark files in results/benchmarks, where a full run has left them.
+"""
+
+import argparse
+import csv
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from featurelearning import devices, models, training  # noqa: E402
+from featurelearning.optimizers import sigma_power  # noqa: E402
+from featurelearning.optimizers.problem import Problem  # noqa: E402
+
+MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
+FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
+RATE, DECAY, SQUARE, BEST_OF, THREADS = 0.01, 1e-6 / SAMPLES, 2048, 20, 2
+
+
+def problem() -> tuple[models.Params, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return models, inputs, labels and diagonal preconditioners of the default noise study's shape."""
+    rng = np.random.default_rng(0)
+    params = models.stack([models.kaiming_uniform(rng, INPUTS, HIDDEN, 1, 0.1) for _ in range(MODELS)], torch.float32)
+    x = torch.as_tensor(rng.standard_normal((MODELS, SAMPLES, INPUTS)), dtype=torch.float32)
+    y = torch.as_tensor(rng.standard_normal((MODELS, SAMPLES)), dtype=torch.float32)
+    return params, x, y, torch.linspace(0.5, 1.5, INPUTS).expand(MODELS, INPUTS).contiguous()
+
+
+def ours(steps: int):
+    """Return a function that trains the batch for some steps as the workflow does."""
+    params, x, y, p = problem()
+    advance = training.stepper(
+        functools.partial(models.mse_gradients, x=x, y=y), sigma_power, Problem(p), torch.tensor(RATE), DECAY, True
+    )
+
+    def run() -> None:
+        state, updates = ({}, torch.zeros(MODELS, dtype=torch.int32))
+        now = params
+        for _ in range(steps):
+            now, state, updates = advance(now, state, updates)
+
+    return run
+
+
+def plain(steps: int):
+    """Return a function that trains the models one by one with nn.Sequential and autograd, without logging."""
+    params, x, y, p = problem()
+    networks = []
+    for i in range(MODELS):
+        net = torch.nn.Sequential(torch.nn.Linear(INPUTS, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
+        values = (params["weight1"][i].T, params["bias1"][i, 0], params["weight2"][i].T, params["bias2"][i, 0])
+        torch.nn.utils.vector_to_parameters(torch.cat([v.flatten() for v in values]), net.parameters())
+        networks.append(net)
+
+    def run() -> None:
+        for _ in range(steps):
+            for i, net in enumerate(networks):
+                loss = torch.nn.functional.mse_loss(net(x[i])[:, 0], y[i])
+                net.zero_grad()
+                loss.backward()
+                with torch.no_grad():
+                    for j, parameter in enumerate(net.parameters()):
+                        gradient = parameter.grad @ torch.diag(p[i]) if j == 0 else parameter.grad
+                        parameter -= RATE * gradient
+
+    return run
+
+
+def interleaved(functions: dict) -> dict[str, float]:
+    """Return the best of BEST_OF times of each function, taken in turn after a warm-up."""
+    best = dict.fromkeys(functions, float("inf"))
+    for round_ in range(BEST_OF + 2):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if round_ >= 2:
+                best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def hot_loop(threads: int) -> list[tuple[str, str, str]]:
+    """Return the rows on the training step against the machine's matrix product and the plain loop."""
+    torch.set_num_threads(threads)
+    square = torch.randn(SQUARE, SQUARE)
+    with torch.no_grad():
+        functions = {"matmul": lambda: square @ square, "ours": ours(20)}
+    best = interleaved(functions | {"plain": plain(1)})
+    rate = 2 * SQUARE**3 / best["matmul"]
+    step, loop = best["ours"] / 20 / MODELS, best["plain"] / MODELS
+    where = f"{threads} thread{'s' * (threads > 1)}"
+    return [
+        (f"matrix product {SQUARE}^3, {where}", f"{rate / 1e9:.0f} GFLOP/s", ""),
+        (f"model-step, {where}", f"{step * 1e6:.1f} us", ""),
+        (f"share of the matrix-product rate, {where}", f"{FLOP / step / rate:.2f}", ">= 0.35"),
+        (f"plain per-model loop over ours, {where}", f"{loop / step:.1f} x ({loop * 1e6:.0f} us)", ">= 12 x"),
+    ]
+
+
+def dry_run(name: str, bar: str, *config: str) -> tuple[str, str, str]:
+    """Return the row of a dry-run of the workflow with some configuration."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "--config", *config]
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        done = subprocess.run([*command[:4], "--directory", folder, *command[4:]], cwd=ROOT, capture_output=True)
+    seconds = time.perf_counter() - start
+    return name, f"{seconds:.1f} s" if done.returncode == 0 else f"failed: {done.stderr.decode()[-200:]}", bar
+
+
+def job(name: str) -> dict[str, float]:
+    """Return seconds and memory of one Snakemake job, from its benchmark file."""
+    with open(name, encoding="utf-8") as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    return {key: float(row[key]) for key in ("s", "max_rss") if row[key] not in ("", "NA")}
+
+
+def fixed_cost() -> tuple[str, str, str]:
+    """Return the row on a train job of one step: its time is the cost of starting, reading and writing."""
+    target = "results/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0009.nc"
+    with tempfile.TemporaryDirectory() as folder:
+        config = ["single_index={steps: 1}", f"compile_cache={ROOT / '.cache' / 'compile'}"]
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "--directory", folder, "--config"]
+        for _ in range(2):  # the first run fills the compile cache
+            subprocess.run([*command, *config, "--force", "--", target], cwd=ROOT, capture_output=True, check=True)
+        benchmark = target.replace("results/", "results/benchmarks/", 1).replace(".nc", ".tsv")
+        return "train job of one step, compile cache warm", f"{job(Path(folder) / benchmark)['s']:.1f} s", "<= 6 s"
+
+
+def whole_run(cores: int = 2) -> list[tuple[str, str, str]]:
+    """Return the rows on the last full run, from its benchmark files: time of its jobs shared by the cores."""
+    jobs = {path: job(path) for path in (ROOT / "results" / "benchmarks").rglob("*.tsv")}
+    if not jobs:
+        return [("whole runs", "no results/benchmarks here: run make reproduce first", "")]
+    steps = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["single_index"]["steps"]
+    noise = [j["s"] for path, j in jobs.items() if "/noise/" in str(path) and "population" in str(path)]
+    peak = max(jobs, key=lambda path: jobs[path].get("max_rss", 0))
+    return [
+        (
+            f"noise study, population, {steps} steps: job time / {cores}",
+            f"{sum(noise) / cores / 60:.1f} min",
+            "<= 20 min",
+        ),
+        (
+            f"all {len(jobs)} jobs: job time / {cores}",
+            f"{sum(j['s'] for j in jobs.values()) / cores / 60:.1f} min",
+            "<= 50 min",
+        ),
+        (f"largest memory of a job ({peak.stem})", f"{jobs[peak]['max_rss'] / 1024:.2f} GiB", "<= 1.5 GB"),
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=min(THREADS, os.cpu_count() or 1))
+    threads = parser.parse_args().threads
+    device = devices.configure(threads, "cpu", ROOT / ".cache" / "compile")
+    print(f"torch {torch.__version__}, {devices.name(device)}, best of {BEST_OF}, interleaved")
+    rows = hot_loop(threads)
+    rows += [fixed_cost(), dry_run("dry-run of the default grid", "<= 6 s", "threads=1")]
+    rows += [dry_run("dry-run of 10 000 cells in shards of 10", "<= 15 s", "seeds=102"), *whole_run()]
+    width = max(len(name) for name, *_ in rows)
+    for name, value, bar in rows:
+        print(f"{name:<{width}}  {value:<24}  {bar}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The whole workflow on config/tiny.yaml: results as the data model says, a second run that does nothing, reruns."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featurelearning import records
+
+ROOT = Path(__file__).parents[1]
+TINY = ["--configfile", "config/tiny.yaml"]
+CACHE = f"data_cache={ROOT / '.cache' / 'data'}"
+PARTS = ("config", "envs", "scripts", "workflow")
+STUDIES = {"noise", "transfer", "ood", "theory"}
+
+
+def snakemake(folder: Path, *arguments: str, config: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """Run Snakemake in a copy of the repository, on tiny.yaml."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, "--config", CACHE, *config, *arguments]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def planned(folder: Path, *config: str) -> dict[str, int]:
+    """Return how many jobs of each rule a dry-run plans."""
+    done = snakemake(folder, "-n", config=config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = done.stdout + done.stderr
+    if "Nothing to be done" in text:
+        return {}
+    table = re.search(r"^job\s+count\n-+\s+-+\n(.*?)^total", text, re.DOTALL | re.MULTILINE).group(1)
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE) if name != "all"}
+
+
+def copy_of_repository(folder: Path) -> Path:
+    """Copy what the workflow consists of; time stamps are new, as in a fresh checkout."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, copy_function=shutil.copyfile)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the repository in which tiny.yaml has run."""
+    folder = copy_of_repository(tmp_path_factory.mktemp("repository"))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of the finished repository that a test may change; it keeps Snakemake's own records."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_results_are_complete_and_as_the_data_model_says(finished):
+    results = finished / "results"
+    noise, transfer = records.read(results / "noise.nc"), records.read(results / "transfer.nc")
+    ood, theory = records.read(results / "ood.nc"), records.read(results / "theory.nc")
+    cell = ("arm", "case", "snr", "seed")
+    for name in ("train_mse", "test_mse", "clean_mse"):
+        assert noise[name].dims == (*cell, "step") and noise[name].dtype == np.float32
+        assert noise[name].where(noise["planned"] == 1, 0).notnull().all()
+    for name in ("feature_energy", "sensitivity"):
+        assert noise[name].dims == (*cell, "direction") and noise[name].dtype == np.float64
+    assert noise["noise_floor"].dims == noise["diverged_at"].dims == cell
+    assert int((noise["planned"] == 0).sum()) == 4  # empirical at SNR 2: two exponents, two cases
+    for name in ("train_mse", "test_mse", "unfrozen_test_mse", "noise_floor"):
+        assert transfer[name].dims == ("arm", "source_case", "seed") and transfer[name].notnull().all()
+    for name in ("in_distribution", "flipped_noise", "flipped_digits"):
+        assert ood[f"accuracy_{name}"].dims == ("arm", "seed") and ood[f"accuracy_{name}"].notnull().all()
+    assert {"learning_rate", "at_grid_edge", "diverged_at"} <= set(ood.data_vars)
+    assert theory["deviation"].dims == ("check", "seed") and theory["deviation"].notnull().all()
+    for result in (noise, transfer, ood, theory):
+        assert result.sizes["seed"] == 3
+        assert {"parameters", "seed_scheme", "software", "device", "code_fingerprint"} <= set(result.attrs)
+
+
+def test_theory_holds_and_its_control_fails(finished):
+    theory = records.read(finished / "results" / "theory.nc")
+    worst = theory["deviation"].max("seed")
+    assert (worst.where(theory["kind"] == "identity", drop=True) <= 1e-10).all()
+    assert (theory["deviation"].min("seed").where(theory["kind"] == "control", drop=True) >= 1e-3).all()
+
+
+def test_every_figure_and_verdict_is_there(finished):
+    figures = {path.name for path in (finished / "results" / "figures").iterdir()}
+    names = ("noise", "transfer", "ood", "features", "spectrum")
+    assert figures == {f"{name}.{form}" for name in names for form in ("pdf", "png")}
+    with open(finished / "results" / "claims.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = ["claim", "reference", "statement", "contrast", "estimate", "ci_low", "ci_high", "n", "verdict"]
+    assert list(rows[0])[: len(columns)] == columns
+    assert {row["verdict"] for row in rows} <= {"reproduced", "contradicted", "undecided", "not run"}
+    assert all(row["verdict"] == "reproduced" for row in rows if row["claim"].startswith(("P1-M1", "P1-M2")))
+
+
+def test_a_second_run_does_nothing(finished):
+    done = snakemake(finished)
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_touched_files_rerun_nothing(copy):
+    for path in [*copy.joinpath("scripts").rglob("*.py"), *copy.joinpath("workflow").rglob("*")]:
+        path.touch()
+    assert planned(copy) == {}
+
+
+def test_a_fresh_checkout_reruns_nothing(copy):
+    for part in PARTS:
+        shutil.rmtree(copy / part)
+    copy_of_repository(copy)
+    assert planned(copy) == {}
+
+
+def test_a_comment_and_a_docstring_rerun_nothing(copy):
+    edit(copy / "scripts/featurelearning/training.py", "import torch\n", "import torch  # a comment\n")
+    edit(copy / "scripts/featurelearning/training.py", "The one training loop", "The only training loop")
+    edit(copy / "scripts/train_single_index.py", '"""Train', '"""Really train')
+    assert planned(copy) == {}
+
+
+def test_a_change_of_the_style_reruns_plots_only(copy):
+    path = copy / "scripts/featurelearning/style.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    assert planned(copy) == {"plot": 5}
+
+
+def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
+    path = copy / "scripts/featurelearning/training.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    rules = planned(copy)
+    assert not {"single_index_data", "ood_data", "single_index_covariance", "ood_covariance", "mnist"} & set(rules)
+    assert {"train_single_index", "tune_ood", "train_ood", "evaluate_theory"} <= set(rules)
+    assert {f"aggregate_{study}" for study in STUDIES} | {"plot", "check_claims"} <= set(rules)
+
+
+def test_a_change_of_one_optimizer_reruns_its_arms(copy):
+    path = copy / "scripts/featurelearning/optimizers/adam.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    rules = planned(copy)
+    assert rules["tune_ood"] == 1 and rules["train_ood"] == 2 and "train_single_index" not in rules
+
+
+def test_an_added_seed_adds_shards(copy):
+    before = {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
+    rules = planned(copy, "seeds=5")  # 0-1 stay, 2-2 becomes 2-3, and 4-4 is new
+    cells = 2 * (2 * 2 + 2)  # exponents x (cases x population's SNRs + cases at empirical's)
+    transferred = 2 * 2 * 2  # exponents x estimators x cases
+    assert rules["train_single_index"] == 2 * (cells + transferred)
+    assert rules["evaluate_noise"] == 2 * cells and rules["train_ood"] == 2 * 5 and "tune_ood" not in rules
+    assert rules["plot"] == 5 and rules["check_claims"] == 1
+    assert before == {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
+
+
+def test_an_added_exponent_trains_its_arms_only(copy):
+    rules = planned(copy, "exponents=[-1, 0, 1]")
+    assert rules["train_single_index"] == 2 * (2 * 2 + 2) + 2 * 2 * 2  # two shards of the new exponent's cells
+    assert rules["tune_ood"] == 1 and rules["train_ood"] == 2
+    assert "single_index_data" not in rules and "single_index_covariance" not in rules
+
+
+def test_a_wrong_key_ends_before_any_job(copy):
+    done = snakemake(copy, "-n", config=("exponent=[1]",))
+    assert done.returncode != 0
+    assert "did you mean 'exponents'?" in done.stdout + done.stderr
+
+
+def test_parsing_the_workflow_imports_nothing_slow(copy):
+    edit(
+        copy / "workflow/Snakefile",
+        "rule all:",
+        "import sys\nprint('LOADED', *sys.modules, file=sys.stderr)\n\n\nrule all:",
+    )
+    done = snakemake(copy, "-n")
+    loaded = re.search(r"LOADED (.*)", done.stderr).group(1).split()
+    assert not {"torch", "xarray", "pandas", "sklearn", "matplotlib"} & set(loaded)
