@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 import joblog
-from featurelearning import devices, experiments, images, models, powers, records
+from featurelearning import experiments, images, models, powers, records
 from featurelearning.seeding import generator
 from featurelearning.training import Run
 
@@ -21,7 +21,7 @@ def train(files, params, device: torch.device, rates: Sequence[float], seeds: Se
     run = experiments.classification(
         [models.torch_default(stream, images.PIXELS, settings["hidden"], images.CLASSES) for stream in streams],
         arrays(mnist, [data.sel(seed=seed) for seed in seeds]),
-        {**settings, "compile": settings["compile"] and devices.can_compile(device)},
+        settings,
         np.array(rates),
         method=arm["method"],
         names=[f"{arm['id']} learning rate {rate:g} seed {seed}" for rate, seed in zip(rates, seeds, strict=True)],

@@ -16,12 +16,13 @@ with joblog.to(snakemake.log[0]):
     run = experiments.regression(
         [models.kaiming_uniform(stream, d, h, 1, scale) for stream in streams],
         {name: data[name].values for name in ARRAYS},
-        {**settings, "compile": settings["compile"] and devices.can_compile(device)},
+        settings,
         method=arm["method"],
         names=[f"{cell} seed {seed}" for seed in params.seeds],
         basis=covariance["eigenvector"].values,
         powers=powers.power(covariance["eigenvalue"].values, arm["p"]),
         device=device,
+        compiled=devices.cache_folder(params.machine["compile_cache"]) if settings["compile"] else None,
         progress=joblog.progress(settings["steps"], cell),
     )
     attributes = records.provenance(

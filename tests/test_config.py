@@ -5,10 +5,11 @@ import math
 import re
 from pathlib import Path
 
-import model
 import pytest
 import yaml
 from snakemake.utils import update_config
+
+import model
 
 CONFIG = Path(__file__).parents[1] / "config"
 DEFAULT = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+KERNELS = (".cpp", ".cu")
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
@@ -45,6 +46,10 @@ def sources(files: Iterable[Path], root: Path) -> dict[Path, str]:
         path = waiting.pop()
         if path in found:
             continue
+        if path.suffix != ".py":  # a kernel in another language, of the same name as the module that compiles it
+            found[path] = path.read_text(encoding="utf-8")
+            continue
+        waiting += (other for other in path.parent.glob(f"{path.stem}.*") if other.suffix in KERNELS)
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         waiting += filter(None, (module_file(name, root) for name in imported(tree)))
         found[path] = ast.unparse(without_docstrings(tree))

@@ -14,11 +14,10 @@ import torch
 def configure(threads: int, device: str, cache: str | os.PathLike) -> torch.device:
     """Set the CPU threads and the compile cache of this process and return the device to train on.
 
-    device: auto, cpu or cuda. The cache lies in a folder per processor, since compiled CPU code runs on its own model
-    only. Raises ValueError where cuda is asked for and absent.
+    device: auto, cpu or cuda. Raises ValueError where cuda is asked for and absent.
     """
     torch.set_num_threads(threads)
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(os.path.expandvars(cache)).resolve() / processor())
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder(cache))
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # one small kernel: starting a pool costs more than it saves
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError(
@@ -28,6 +27,20 @@ def configure(threads: int, device: str, cache: str | os.PathLike) -> torch.devi
     if device == "auto" and not torch.cuda.is_available():
         print("device: auto finds no CUDA device, training runs on the CPU")
     return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
+
+
+def cache_folder(cache: str | os.PathLike) -> Path:
+    """Return the folder for compiled code: one per processor, since such code runs on its own model only.
+
+    Environment variables are expanded; raises ValueError for one that is not set.
+    """
+    expanded = os.path.expandvars(cache)
+    if "$" in expanded:
+        raise ValueError(
+            f"compile_cache: {str(cache)!r} names an environment variable that is not set here; allowed: a folder, or "
+            "variables that every machine sets; write for example the default, .cache/compile"
+        )
+    return Path(expanded).resolve() / processor()
 
 
 def processor() -> str:

@@ -8,14 +8,16 @@ are rotated back. Layout: m models, n samples, d inputs; basis [m, d, d] has eig
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from featurelearning import measures, models
+from featurelearning import descent, devices, measures, models
 from featurelearning.optimizers.problem import Problem
-from featurelearning.training import Run, schedule, train
+from featurelearning.training import Advance, Gradients, Measure, Run, schedule, train
 
 Arrays = Mapping[str, np.ndarray]
 Initial = Sequence[dict[str, np.ndarray]]
@@ -25,13 +27,13 @@ def regression(initial: Initial, data: Arrays, settings: Mapping, **context) -> 
     """Train one-output networks on the mean squared error and record training, test and clean error.
 
     data: x_train [m, n, d], y_train [m, n], x_test, y_test, clean_test. settings: steps, records, learning_rate,
-    weight_decay (gradient term weight_decay * w / n), compile. context: see `fit`.
-    Source: P1, synthetic experiments.
+    weight_decay (gradient term weight_decay * w / n). context: see `fit`. Source: P1, synthetic experiments.
     """
 
-    def task(tensors: Mapping[str, Tensor]) -> tuple:
-        gradients = functools.partial(models.mse_gradients, x=tensors["x_train"], y=tensors["y_train"])
-        return gradients, functools.partial(measures.regression, **tensors)
+    def task(tensors: Mapping[str, Tensor]) -> Task:
+        x, y = tensors["x_train"], tensors["y_train"]
+        gradients = functools.partial(models.mse_gradients, x=x, y=y)
+        return Task(gradients, functools.partial(measures.regression, **tensors), functools.partial(descend, x, y))
 
     weight_decay = settings["weight_decay"] / data["x_train"].shape[1]
     return fit(initial, data, task, settings, weight_decay, settings["learning_rate"], **context)
@@ -41,21 +43,35 @@ def classification(initial: Initial, data: Arrays, settings: Mapping, learning_r
     """Train networks on the cross-entropy and record training loss and validation accuracy.
 
     data: x_train [m, n, d], y_train [m, n] integers, x_validation, y_validation. learning_rate [m]. settings: steps,
-    records, weight_decay (gradient term weight_decay * w), compile. context: see `fit`. Source: P1, OOD experiments.
+    records, weight_decay (gradient term weight_decay * w). context: see `fit`. Source: P1, OOD experiments.
     """
 
-    def task(tensors: Mapping[str, Tensor]) -> tuple:
+    def task(tensors: Mapping[str, Tensor]) -> Task:
         x, y = tensors["x_train"], tensors["y_train"]
         gradients = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.cross_entropy)
-        return gradients, functools.partial(measures.classification, **tensors)
+        return Task(gradients, functools.partial(measures.classification, **tensors))
 
     return fit(initial, data, task, settings, settings["weight_decay"], learning_rate, **context)
+
+
+class Task(NamedTuple):
+    """What is trained and measured; `fast`, where there is one, makes the steps of sigma_power on a CPU."""
+
+    gradients: Gradients
+    measure: Measure
+    fast: Callable[..., Advance | None] = lambda *_: None
+
+
+def descend(x: Tensor, y: Tensor, folder: Path, problem: Problem, rate: Tensor, weight_decay: float) -> Advance | None:
+    """Return the compiled descent on a task, or None where it cannot be built."""
+    library = descent.library(folder)
+    return library and descent.stepper(library, x, y, problem.preconditioner, rate, weight_decay)
 
 
 def fit(
     initial: Initial,
     data: Arrays,
-    task: Callable[[Mapping[str, Tensor]], tuple],
+    task: Callable[[Mapping[str, Tensor]], Task],
     settings: Mapping,
     weight_decay: float,
     learning_rate: float | np.ndarray,
@@ -66,29 +82,35 @@ def fit(
     momentum: float = 0.0,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    compiled: Path | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> Run:
-    """Train one batch of models by one method; every name in `data` that begins with x is rotated into `basis`.
+    """Train one batch of models by one method; every name in `data` that begins with x_ is rotated into `basis`.
 
-    method: a module of featurelearning.optimizers. powers [m, d]: diagonal of P in the basis. names: one per model.
+    method: a module of featurelearning.optimizers. names: one per model. powers [m, d]: diagonal of P in the basis.
+    compiled: folder for compiled code; None: nothing is compiled.
     """
     if basis is not None:
         data = {key: value @ basis if key.startswith("x_") else value for key, value in data.items()}
         initial = [{**model, "weight1": v.T @ model["weight1"]} for model, v in zip(initial, basis, strict=True)]
     place = functools.partial(tensor, dtype=dtype, device=device)
-    gradients, measure = task({key: place(value) for key, value in data.items()})
+    gradients, measure, fast = task({key: place(value) for key, value in data.items()})
+    problem, rate = Problem(None if powers is None else place(powers), momentum), place(learning_rate)
+    fits = compiled is not None and method == "sigma_power" and torch.device(device).type == "cpu"
+    advance = fast(compiled, problem, rate, weight_decay) if fits else None
     run = train(
         models.stack(initial, dtype, device),
         gradients,
         importlib.import_module(f"featurelearning.optimizers.{method}"),
-        Problem(None if powers is None else place(powers), momentum),
-        place(learning_rate),
+        problem,
+        rate,
         weight_decay,
         schedule(settings["steps"], settings["records"]),
         measure,
         names,
-        settings["compile"],
+        compiled is not None and advance is None and devices.can_compile(torch.device(device)),
         progress,
+        advance,
     )
     if basis is None:
         return run

@@ -5,7 +5,7 @@ weight1 [d, h] is W0 itself. So for an invertible A, X' = A^-T X reads x' = x A^
 as they are; then Z' = Z and G_P' = G_P, and training cannot tell the two apart (P1, Theorems 1 and 2). L2 on W1
 breaks this, since W1^T P X is no function of Z: it is off except where its effect is reported.
 
-Conditions: cond(P) >= 100, 1000 steps or more, and in every model a training loss that falls tenfold; else ValueError.
+Conditions: cond(P) >= 100 (checks 1 and 2), 1000 steps or more and a training loss that falls tenfold; else ValueError.
 The task is P1's single-index task with little label noise, its inputs turned so that P is a full matrix.
 """
 

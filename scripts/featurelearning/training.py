@@ -11,7 +11,7 @@ from featurelearning.models import WEIGHTS, Params
 from featurelearning.optimizers.problem import Optimizer, Problem, State
 
 Gradients = Callable[[Params], tuple[Tensor, Params]]
-Advance = Callable[[Params, State, Tensor], tuple[Params, State, Tensor]]
+Advance = Callable[[Params, State, Tensor, int], tuple[Params, State, Tensor]]
 Measure = Callable[[Params], dict[str, Tensor]]
 
 
@@ -55,18 +55,22 @@ def train(
     names: Sequence[str],
     compiled: bool = False,
     progress: Callable[[int], None] = lambda step: None,
+    advance: Advance | None = None,
 ) -> Run:
     """Run params <- params - learning_rate * step(gradients) for steps[-1] updates and measure at each of `steps`.
 
     gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here. optimizer: a module of
     featurelearning.optimizers. learning_rate: one number or one per model [m]. names: a name for every model, for
-    messages. A model whose gradient is not finite is masked from then on (NaN) and recorded; the others go on. Raises
-    TrainingError where a gradient is missing or where every model has diverged.
+    messages. A model whose gradient is not finite is masked from then on (NaN) and recorded; the others go on. advance: a
+    faster way to make the same updates. Raises TrainingError where a gradient is missing, where names and models differ
+    in number, or where every model has diverged.
     """
     weight = params["weight1"]
     rate = torch.as_tensor(learning_rate, dtype=weight.dtype, device=weight.device).reshape(-1, 1, 1)
+    if len(names) != len(weight):
+        raise TrainingError(f"names: {len(names)} given for {len(weight)} models; allowed: one name per model")
     check_gradients(params, gradients(params)[1])
-    advance = stepper(gradients, optimizer, problem, rate, weight_decay, compiled)
+    advance = advance or stepper(gradients, optimizer, problem, rate, weight_decay, compiled)
     with torch.no_grad():
         return follow(params, optimizer.init(params, problem), advance, steps, measure, names, progress)
 
@@ -74,19 +78,26 @@ def train(
 def stepper(
     gradients: Gradients, optimizer: Optimizer, problem: Problem, rate: Tensor, weight_decay: float, compiled: bool
 ) -> Advance:
-    """Return the function that makes one update of all models: (params, state, updates) to the same; see `train`.
+    """Return the function that makes `count` updates of all models, the general path; see `train`.
 
-    updates [m] counts the finite updates of each model.
+    (params, state, updates, count) -> (params, state, updates); updates [m] counts the finite updates of each model.
     """
 
-    def advance(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
+    def once(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
         total = decayed(gradients(params)[1], params, weight_decay)
         step, state = optimizer.update(total, state, params, problem)
         new = {key: value - rate * step[key] for key, value in params.items()}
         alive = finite(new)  # a gradient that is not finite makes its parameter so: one look serves both
         return {key: torch.where(alive[:, None, None], v, torch.nan) for key, v in new.items()}, state, updates + alive
 
-    return torch.compile(advance, dynamic=False) if compiled else advance
+    once = torch.compile(once, dynamic=False) if compiled else once
+
+    def advance(params: Params, state: State, updates: Tensor, count: int) -> tuple[Params, State, Tensor]:
+        for _ in range(count):
+            params, state, updates = once(params, state, updates)
+        return params, state, updates
+
+    return advance
 
 
 def follow(
@@ -102,23 +113,26 @@ def follow(
     updates = torch.zeros(len(names), dtype=torch.int32, device=params["weight1"].device)  # finite ones, per model
     curves: list[dict[str, Tensor]] = []
     for before, target in zip([0, *steps], steps, strict=False):
-        for _ in range(before, target):
-            params, state, updates = advance(params, state, updates)
+        params, state, updates = advance(params, state, updates, target - before)
+        seen = measure(params)
         alive = updates == target
+        if target == steps[-1]:  # an error that overflows dates no divergence before, but is none to end with
+            alive &= finite(seen)
+            updates = torch.where(alive, updates, updates.clamp(max=target - 1))
         if not alive.any():
             raise TrainingError(
                 f"every model diverged, the first in step {int(updates.min()) + 1}: {', '.join(names)}; "
                 "allowed: a finite gradient in at least one model; lower the learning rate"
             )
-        curves.append({key: torch.where(alive, value, torch.nan) for key, value in measure(params).items()})
+        curves.append({key: torch.where(alive, value, torch.nan) for key, value in seen.items()})
         progress(target)
     stacked = {key: torch.stack([record[key] for record in curves], dim=-1).cpu().numpy() for key in curves[0]}
     return Run(params, stacked, torch.where(alive, -1, updates + 1).cpu().numpy())
 
 
 def finite(tensors: Params) -> Tensor:
-    """Return whether all of a model's entries are finite, [m]."""
-    return torch.stack([value.isfinite().flatten(1).all(dim=1) for value in tensors.values()]).all(dim=0)
+    """Return whether all of a model's entries are finite, [m]; tensors have models first."""
+    return torch.stack([value.isfinite().reshape(len(value), -1).all(dim=1) for value in tensors.values()]).all(dim=0)
 
 
 def check_gradients(params: Params, gradients: Params) -> None:

@@ -1,0 +1,150 @@
+// Full-batch gradient descent with a preconditioned first layer, on m independent one-output networks at once:
+// f(x) = b2 + sum_j v_j relu(w_j . x + b_j), loss mean (f - y)^2 plus l2/2 times the squared weights.
+//
+// Why by hand: a step is two products with an inner size of only d+1, so with a matrix library the time goes into
+// writing and reading n*h intermediates. Here only one bit for each (sample, unit) is stored:
+//   forward   pre-activations of a tile stay in registers; what leaves is their share of f and the bits "pre <= 0";
+//   backward  S[k,j] = sum_i x[i,k] r[i] [pre_ij > 0], summed in registers; x[i,d] = 1 makes row k = d the bias. Then
+//             dL/dw_kj = v_j S[k,j]  and  dL/dv_j = sum_k w_kj S[k,j].
+// Vectors run along hidden units, so only f needs sums across lanes. GCC/Clang vector extensions, no intrinsics.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+// A tile is M samples (forward) or at most KMAX inputs (backward) by U vectors of units: as many sums as the 32 or 16
+// registers hold. M divides 32, the bits in the shortest mask word.
+#if defined(__AVX512F__)
+enum { BYTES = 64, U = 2, M = 8, KMAX = 12 };
+#elif defined(__aarch64__)
+enum { BYTES = 16, U = 2, M = 8, KMAX = 12 };
+#elif defined(__AVX__)
+enum { BYTES = 32, U = 2, M = 4, KMAX = 6 };
+#else
+enum { BYTES = 16, U = 2, M = 4, KMAX = 6 };
+#endif
+
+template <class T> struct Net {
+  typedef T V __attribute__((vector_size(BYTES)));
+  typedef decltype(V() <= V()) I;  // integers in the shape of V: lane j collects the bits of unit j
+  struct Sum { V u; };             // structs, as std::vector<V> would lose the attribute
+  struct Row { V u[U]; };          // one number for each unit of a tile
+  struct Bits { I u[U]; };
+  static constexpr int L = BYTES / sizeof(T), H = U * L, BITS = 8 * sizeof(T);
+
+  // Sizes are rounded up to whole tiles. The padding is zero, which has pre = 0: inactive, so it stays zero.
+  const int n, d, h, q = d + 1, tiles = (h + H - 1) / H, blocks = (n + M - 1) / M, words = blocks * M / BITS + 1;
+  std::vector<Row> W{size_t(tiles * q)}, v{size_t(tiles)}, S{size_t(q)};  // W [tile][k], v [tile], S [k]
+  std::vector<Bits> off{size_t(tiles * words)};                           // [tile][word]
+  std::vector<Sum> f{size_t(blocks * M)};
+  std::vector<T> x = std::vector<T>(blocks * q * M), r = std::vector<T>(blocks * M);  // x [block][k][M]
+  T b2 = 0;
+
+  void forward(int tile) {
+    const Row *w = &W[tile * q], vt = v[tile];
+    for (int b = 0; b < blocks; b++) {
+      V p[M][U] = {};
+      for (int k = 0; k < q; k++)
+#pragma GCC unroll 8
+        for (int s = 0; s < M; s++)
+          for (int u = 0; u < U; u++) p[s][u] += w[k].u[u] * x[(b * q + k) * M + s];
+      Bits& bits = off[tile * words + b * M / BITS];
+      for (int u = 0; u < U; u++) {
+        I mine = {};
+#pragma GCC unroll 8
+        for (int s = 0; s < M; s++) {
+          const I dead = p[s][u] <= 0;  // a NaN is not <= 0: as in torch it counts as active, and reaches the loss
+          mine |= dead & (1 << s);
+          f[b * M + s].u += (dead ? V{} : p[s][u]) * vt.u[u];
+        }
+        bits.u[u] = (b * M % BITS ? bits.u[u] : I{}) | mine << (b * M % BITS);
+      }
+    }
+  }
+
+  template <int K> void backward(int tile, int k0, int count) {  // rows k0 .. k0+count of S; K = count, once found
+    if constexpr (K > 1) if (count < K) return backward<K - 1>(tile, k0, count);
+    V a[K][U] = {};
+    for (int b = 0; b < blocks; b++) {
+      Bits mine = off[tile * words + b * M / BITS];
+      for (int u = 0; u < U; u++) mine.u[u] >>= b * M % BITS;
+#pragma GCC unroll 8
+      for (int s = 0; s < M; s++) {
+        V z[U];
+        for (int u = 0; u < U; u++) z[u] = (mine.u[u] & (1 << s)) != 0 ? V{} : V{} + r[b * M + s];
+#pragma GCC unroll 16
+        for (int k = 0; k < K; k++)
+          for (int u = 0; u < U; u++) a[k][u] += z[u] * x[(b * q + k0 + k) * M + s];
+      }
+    }
+    for (int k = 0; k < K; k++) std::copy(a[k], a[k] + U, S[k0 + k].u);
+  }
+
+  void update(int tile, const T* P, bool full, T lr, T l2) {
+    Row *w = &W[tile * q];
+    for (int u = 0; u < U; u++) {
+      V &vu = v[tile].u[u], g2 = l2 * vu;
+      for (int k = 0; k < q; k++) g2 += w[k].u[u] * S[k].u[u];
+      for (int k = 0; k < q; k++) S[k].u[u] = vu * S[k].u[u] + (k < d ? l2 : T(0)) * w[k].u[u];
+      for (int k = 0; k < d; k++) {
+        V g = full ? V{} : P[k] * S[k].u[u];
+        for (int l = 0; full && l < d; l++) g += P[k * d + l] * S[l].u[u];
+        w[k].u[u] -= lr * g;
+      }
+      w[d].u[u] -= lr * S[d].u[u];
+      vu -= lr * g2;
+    }
+  }
+
+  bool step(const T* y, const T* P, bool full, T lr, T l2) {  // false: the loss is not finite, and nothing was changed
+    std::fill(f.begin(), f.end(), Sum{});
+    for (int t = 0; t < tiles; t++) forward(t);
+    T loss = 0, sum = 0;
+    for (int i = 0; i < n; i++) {
+      T e = b2 - y[i];
+      for (int l = 0; l < L; l++) e += f[i].u[l];
+      loss += e * e / n, r[i] = 2 * e / n, sum += r[i];
+    }
+    if (!std::isfinite(loss)) return false;
+    const int sweeps = (q + KMAX - 1) / KMAX;     // of equal size: q = 13 is 7 + 6 rows, not 12 + 1
+    for (int t = 0; t < tiles; t++) {
+      for (int c = 0, k = 0, to; c < sweeps; c++, k = to) backward<KMAX>(t, k, (to = q * (c + 1) / sweeps) - k);
+      update(t, P, full, lr, l2);
+    }
+    b2 -= lr * sum;
+    return true;
+  }
+
+  void load_or_store(bool store, T* w1, T* b1, T* w2) {
+    auto move = [&](T& ours, T& theirs) { store ? theirs = ours : ours = theirs; };
+    for (int t = 0; t < tiles; t++)
+      for (int k = 0; k < q; k++)
+        for (int j = 0; j < std::min(H, h - t * H); j++)
+          move(((T*)&W[t * q + k])[j], (k < d ? w1 + k * h : b1)[t * H + j]);
+    for (int j = 0; j < h; j++) move(((T*)v.data())[j], w2[j]);
+  }
+};
+
+// x [m,n,d], y [m,n], preconditioner [m,d,d] (full) or its diagonals [m,d], rate and l2 [m]; w1 [m,d,h], b1 [m,h],
+// w2 [m,h] and b2 [m] are updated in place. A model stops at a loss that is not finite; done [m] says how many updates
+// each has made.
+template <class T> void descend(int m, int n, int d, int h, int steps, int threads, int full, const T* x, const T* y,
+    const T* preconditioner, const T* rate, const T* l2, T* w1, T* b1, T* w2, T* b2, int* done) {
+  // Loaded after torch, so that the linker takes torch's OpenMP for ours: with a second pool of threads the idle ones of
+  // torch's would spin against them.
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+  for (int model = 0; model < m; model++) {
+    const size_t a = model;
+    Net<T> net{n, d, h};
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k <= d; k++) net.x[(i / M * (d + 1) + k) * M + i % M] = k < d ? x[(a * n + i) * d + k] : 1;
+    net.load_or_store(false, w1 + a * d * h, b1 + a * h, w2 + a * h), net.b2 = b2[a];
+    for (done[a] = 0; done[a] < steps; done[a]++)
+      if (!net.step(y + a * n, preconditioner + a * d * (full ? d : 1), full, rate[a], l2[a])) break;
+    net.load_or_store(true, w1 + a * d * h, b1 + a * h, w2 + a * h), b2[a] = net.b2;
+  }
+}
+
+extern "C" {  // function pointers, so that the argument list stands only once
+auto* descend_float = descend<float>;
+auto* descend_double = descend<double>;
+}
