@@ -26,11 +26,11 @@ with joblog.to(snakemake.log[0]):
     }
     attributes = records.provenance("P1: robustness to label noise", records.plain(params), params.code)
     result = records.empty(LAYOUT, coords, attributes)
-    result["planned"][:] = 0
+    for arm in params.arms:
+        result["planned"].loc[{"arm": arm["id"]}] = np.isin(params.snrs, params.planned[arm["estimator"]])
     for names, paths in ((CURVES, snakemake.input.train), (SUMMARIES, snakemake.input.evaluate)):
         for shard in map(records.read, paths):
             cell = records.cell(shard)
-            result["planned"].loc[cell] = 1
             records.fill(result, cell, shard, names)
     records.require_finite(result, [*CURVES, *SUMMARIES[:3]], result["diverged_at"], result["planned"])
     records.write(result, snakemake.output[0])

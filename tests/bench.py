@@ -21,12 +21,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from featurelearning import devices, models, training  # noqa: E402
+from featurelearning import descent, devices, models, training  # noqa: E402
 from featurelearning.optimizers import sigma_power  # noqa: E402
 from featurelearning.optimizers.problem import Problem  # noqa: E402
 
 MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
+CACHE = ROOT / ".cache" / "compile"
 RATE, DECAY, SQUARE, BEST_OF, THREADS = 0.01, 1e-6 / SAMPLES, 2048, 20, 2
 
 
@@ -39,20 +40,16 @@ def problem() -> tuple[models.Params, torch.Tensor, torch.Tensor, torch.Tensor]:
     return params, x, y, torch.linspace(0.5, 1.5, INPUTS).expand(MODELS, INPUTS).contiguous()
 
 
-def ours(steps: int):
-    """Return a function that trains the batch for some steps as the workflow does."""
+def ours(steps: int, compiled: bool, folder: Path):
+    """Return a function that trains the batch for some steps as the workflow does: compiled descent, or torch step."""
     params, x, y, p = problem()
-    advance = training.stepper(
-        functools.partial(models.mse_gradients, x=x, y=y), sigma_power, Problem(p), torch.tensor(RATE), DECAY, True
-    )
-
-    def run() -> None:
-        state, updates = ({}, torch.zeros(MODELS, dtype=torch.int32))
-        now = params
-        for _ in range(steps):
-            now, state, updates = advance(now, state, updates)
-
-    return run
+    rate, updates = torch.full((MODELS, 1, 1), RATE), torch.zeros(MODELS, dtype=torch.int32)
+    if compiled:
+        advance = descent.stepper(descent.library(folder), x, y, p, rate, DECAY)
+    else:
+        gradients = functools.partial(models.mse_gradients, x=x, y=y)
+        advance = training.stepper(gradients, sigma_power, Problem(p), rate, DECAY, True)
+    return lambda: advance(params, {}, updates, steps)
 
 
 def plain(steps: int):
@@ -65,6 +62,7 @@ def plain(steps: int):
         torch.nn.utils.vector_to_parameters(torch.cat([v.flatten() for v in values]), net.parameters())
         networks.append(net)
 
+    @torch.enable_grad()
     def run() -> None:
         for _ in range(steps):
             for i, net in enumerate(networks):
@@ -91,19 +89,21 @@ def interleaved(functions: dict) -> dict[str, float]:
     return best
 
 
-def hot_loop(threads: int) -> list[tuple[str, str, str]]:
+def hot_loop(threads: int, folder: Path) -> list[tuple[str, str, str]]:
     """Return the rows on the training step against the machine's matrix product and the plain loop."""
     torch.set_num_threads(threads)
     square = torch.randn(SQUARE, SQUARE)
     with torch.no_grad():
-        functions = {"matmul": lambda: square @ square, "ours": ours(20)}
-    best = interleaved(functions | {"plain": plain(1)})
+        functions = {"matmul": lambda: square @ square, "plain": plain(1)}
+        functions |= {"descent": ours(20, True, folder), "torch": ours(20, False, folder)}
+        best = interleaved(functions)
     rate = 2 * SQUARE**3 / best["matmul"]
-    step, loop = best["ours"] / 20 / MODELS, best["plain"] / MODELS
+    step, general, loop = best["descent"] / 20 / MODELS, best["torch"] / 20 / MODELS, best["plain"] / MODELS
     where = f"{threads} thread{'s' * (threads > 1)}"
     return [
         (f"matrix product {SQUARE}^3, {where}", f"{rate / 1e9:.0f} GFLOP/s", ""),
         (f"model-step, {where}", f"{step * 1e6:.1f} us", ""),
+        (f"model-step of the general path (torch.compile), {where}", f"{general * 1e6:.1f} us", ""),
         (f"share of the matrix-product rate, {where}", f"{FLOP / step / rate:.2f}", ">= 0.35"),
         (f"plain per-model loop over ours, {where}", f"{loop / step:.1f} x ({loop * 1e6:.0f} us)", ">= 12 x"),
     ]
@@ -166,9 +166,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=min(THREADS, os.cpu_count() or 1))
     threads = parser.parse_args().threads
-    device = devices.configure(threads, "cpu", ROOT / ".cache" / "compile")
+    device = devices.configure(threads, "cpu", CACHE)
     print(f"torch {torch.__version__}, {devices.name(device)}, best of {BEST_OF}, interleaved")
-    rows = hot_loop(threads)
+    rows = hot_loop(threads, devices.cache_folder(CACHE))
     rows += [fixed_cost(), dry_run("dry-run of the default grid", "<= 6 s", "threads=1")]
     rows += [dry_run("dry-run of 10 000 cells in shards of 10", "<= 15 s", "seeds=102"), *whole_run()]
     width = max(len(name) for name, *_ in rows)

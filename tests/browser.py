@@ -95,14 +95,13 @@ class Browser:
             raise RuntimeError(f"{expression}: {done['exceptionDetails']}")
         return done["result"].get("value")
 
-    def wait(self, expression: str, frame: str | None = None):
-        """Return the value of an expression as soon as it is true."""
+    def wait(self, expression: str, frame: str | None = None) -> None:
+        """Return as soon as an expression is true."""
         end = time.monotonic() + SECONDS
-        while not (value := self.evaluate(expression, frame)):
+        while not self.evaluate(f"Boolean({expression})", frame):
             if time.monotonic() > end:
                 raise TimeoutError(f"not true within {SECONDS} s: {expression}")
             time.sleep(0.05)
-        return value
 
     def open(self, path: Path) -> None:
         """Show a file, and return when the page has loaded."""

@@ -36,7 +36,7 @@ NAMES = {
     "test": ("test sample", "1"),
     "validation": ("validation sample", "1"),
     "digit": ("class of the image", "1"),
-    "rate": ("index of the learning rate in its grid", "1"),
+    "rate": ("learning rate of the tuning grid, or its index there", "1"),
     "check": ("check of the theory", "1"),
     "exponent": ("exponent of the covariance in the preconditioner", "1"),
     "eigenvalue": ("eigenvalue of the input covariance", "1"),
@@ -85,8 +85,8 @@ NAMES = {
     "planned": ("1: the grid has this cell", "1"),
     # theory
     "deviation": ("largest relative deviation of a check over steps and points", "1"),
-    "gram_eigenvalue": ("eigenvalue of X P X^T, P a power of the uncentred empirical covariance", "1"),
-    "gram_eigenvalue_population": ("eigenvalue of X P X^T, P a power of the population covariance", "1"),
+    "gram_eigenvalue": ("eigenvalue of X P X^T / n, P a power of the uncentred empirical covariance", "1"),
+    "gram_eigenvalue_population": ("eigenvalue of X P X^T / n, P a power of the population covariance", "1"),
     "gram_slope": ("half the log-log slope of the Gram eigenvalues against the singular values", "1"),
     "singular_value": ("singular value of the inputs divided by the square root of their number", "1"),
 }

@@ -7,6 +7,7 @@ function here takes an array [n] of contrasts or an array [..., k] of values ove
 import numpy as np
 from scipy import stats
 
+ROUNDING = 1e-12  # relative spread below which contrasts are equal
 ERROR_RATE = 0.05  # of a whole family of contrasts; Bonferroni's rule shares it out
 RESAMPLES = 9999
 BOOTSTRAP_SEED = 0  # fixed, so that the same contrasts always give the same interval
@@ -69,8 +70,8 @@ def verdict(ci_low: float, ci_high: float, expected: str, smallest_effect: float
 def _exceptional(contrast):
     if len(contrast) < 2:
         return (np.nan, np.nan)
-    # A spread of a few rounding errors is none: it would only measure the arithmetic.
-    if np.ptp(contrast) <= 8 * np.finfo(float).eps * np.abs(contrast).max():
+    # A spread of rounding errors is none: it would only measure the arithmetic.
+    if np.ptp(contrast) <= ROUNDING * np.abs(contrast).max():
         return (float(np.mean(contrast)),) * 2
     return None
 

@@ -61,9 +61,9 @@ def train(
 
     gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here. optimizer: a module of
     featurelearning.optimizers. learning_rate: one number or one per model [m]. names: a name for every model, for
-    messages. A model whose gradient is not finite is masked from then on (NaN) and recorded; the others go on. advance: a
-    faster way to make the same updates. Raises TrainingError where a gradient is missing, where names and models differ
-    in number, or where every model has diverged.
+    messages. advance: a faster way to make the same updates. A model whose gradient is not finite is masked from then
+    on (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing, where names and models
+    differ in number, or where every model has diverged.
     """
     weight = params["weight1"]
     rate = torch.as_tensor(learning_rate, dtype=weight.dtype, device=weight.device).reshape(-1, 1, 1)
@@ -127,6 +127,7 @@ def follow(
         curves.append({key: torch.where(alive, value, torch.nan) for key, value in seen.items()})
         progress(target)
     stacked = {key: torch.stack([record[key] for record in curves], dim=-1).cpu().numpy() for key in curves[0]}
+    params = {key: torch.where(alive[:, None, None], value, torch.nan) for key, value in params.items()}
     return Run(params, stacked, torch.where(alive, -1, updates + 1).cpu().numpy())
 
 

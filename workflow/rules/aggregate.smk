@@ -25,6 +25,7 @@ rule aggregate_noise:
         arms=rows(grid.noise_arms(CONFIG)),
         seeds=CONFIG.seeds,
         snrs=CONFIG.noise.snrs,
+        planned=CONFIG.noise.estimators,
         cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
         code=fingerprint("aggregate_noise.py"),
     script:
