@@ -8,7 +8,7 @@ CELL = ("arm", "seed")
 LAYOUT = {name: (CELL, "f8") for name in ACCURACIES} | {"diverged_at": (CELL, "i4")}
 CHOICE = ("learning_rate", "at_grid_edge")
 LAYOUT |= {"learning_rate": (CELL, "f8"), "at_grid_edge": (CELL, "i1"), "tuning_accuracy": (("arm", "rate"), "f8")}
-LAYOUT |= {"tuning_rate": (("arm", "rate"), "f8")}
+LAYOUT |= {"tuning_rate": (("arm", "rate"), "f8"), "first_layer_change": (CELL, "f8")}
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
@@ -18,7 +18,11 @@ with joblog.to(snakemake.log[0]):
         "seed": range(params.seeds),
         "rate": range(max(choice.sizes["rate"] for choice in choices)),
     }
-    attributes = records.provenance("P1: out-of-distribution generalisation", records.plain(params), params.code)
+    evaluated = list(map(records.read, snakemake.input.evaluate))
+    settings, device = records.origin(evaluated)
+    attributes = records.provenance(
+        "P1: out-of-distribution generalisation", records.plain(params) | settings, params.code, device
+    )
     result = records.empty(LAYOUT, coords, attributes)
     for choice in choices:
         arm, rates = records.cell(choice)["arm"], choice.sizes["rate"]
@@ -26,7 +30,9 @@ with joblog.to(snakemake.log[0]):
             result[name].loc[{"arm": arm}] = choice[name].item()
         result["tuning_accuracy"].loc[{"arm": arm, "rate": slice(0, rates - 1)}] = choice["tuning_accuracy"].values
         result["tuning_rate"].loc[{"arm": arm, "rate": slice(0, rates - 1)}] = choice["rate"].values
-    for shard in map(records.read, snakemake.input.evaluate):
-        records.fill(result, {"arm": records.cell(shard)["arm"]}, shard, [*ACCURACIES, "diverged_at"])
+    for shard in evaluated:
+        records.fill(
+            result, {"arm": records.cell(shard)["arm"]}, shard, [*ACCURACIES, "diverged_at", "first_layer_change"]
+        )
     records.require_finite(result, ACCURACIES, result["diverged_at"])
     records.write(result, snakemake.output[0])

@@ -15,9 +15,11 @@ with joblog.to(snakemake.log[0]):
         "source_case": list(params.cases),
         "seed": range(params.seeds),
     }
-    attributes = records.provenance("P1: forward transfer", records.plain(params), params.code)
+    evaluated = list(map(records.read, snakemake.input.evaluate))
+    settings, device = records.origin(evaluated)
+    attributes = records.provenance("P1: forward transfer", records.plain(params) | settings, params.code, device)
     result = records.empty(LAYOUT, coords, attributes)
-    for shard in map(records.read, snakemake.input.evaluate):
+    for shard in evaluated:
         cell = records.cell(shard)
         records.fill(result, {"arm": cell["arm"], "source_case": cell["case"]}, shard, [*ERRORS, *FLAGS])
     records.require_finite(result, ERRORS[:3], result["diverged_at"])

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import yaml
 
-from featurelearning import claim_schema, claims, records, tables
+import joblog
+from featurelearning import atomic, claim_schema, claims, records, tables
 
 STUDIES = ("noise", "transfer", "ood", "theory")
 FORMATS = {"csv": tables.write_csv, "md": tables.markdown, "html": tables.page}
 
-listed = claim_schema.validate(yaml.safe_load(Path(snakemake.input.claims).read_text(encoding="utf-8")))
-datasets = {name: records.read(snakemake.input[name]) for name in STUDIES}
-rows = claims.evaluate_all(listed, datasets)
-for name, write in FORMATS.items():
-    Path(snakemake.output[name]).write_text(write(rows), encoding="utf-8", newline="\n")
-print(tables.summary(rows))
+with joblog.to(snakemake.log[0]):
+    listed = claim_schema.validate(yaml.safe_load(Path(snakemake.input.claims).read_text(encoding="utf-8")))
+    datasets = {name: records.read(snakemake.input[name]) for name in STUDIES}
+    rows = claims.evaluate_all(listed, datasets)
+    for name, write in FORMATS.items():
+        with atomic.whole(snakemake.output[name]) as temporary:
+            temporary.write_text(write(rows), encoding="utf-8", newline="\n")
+    print(tables.summary(rows))

@@ -18,7 +18,10 @@ with joblog.to(snakemake.log[0]):
         "sensitivity": (("seed", "direction"), np.stack(sensitivities)),
         "noise_floor": (("seed",), data["noise_floor"].values),
         "diverged_at": (("seed",), model["diverged_at"].values),
+        "first_layer_change": (("seed",), model["first_layer_change"].values),
     }
     coords = {"seed": model["seed"], "direction": data["direction"]}
-    attributes = records.provenance("features of trained models", records.parameters(model), snakemake.params.code)
+    attributes = records.provenance(
+        "features of trained models", records.parameters(model), snakemake.params.code, model.attrs["device"]
+    )
     records.write(records.dataset(variables, coords, attributes), snakemake.output.evaluation)

@@ -23,6 +23,8 @@ with joblog.to(snakemake.log[0]):
             accuracies[name].append(float(right))
     finite = model["diverged_at"].values < 0
     variables = {f"accuracy_{name}": (("seed",), np.where(finite, v, np.nan)) for name, v in accuracies.items()}
-    variables["diverged_at"] = (("seed",), model["diverged_at"].values)
-    attributes = records.provenance("out-of-distribution accuracies", records.parameters(model), params.code)
+    variables |= {name: (("seed",), model[name].values) for name in ("diverged_at", "first_layer_change")}
+    attributes = records.provenance(
+        "out-of-distribution accuracies", records.parameters(model), params.code, model.attrs["device"]
+    )
     records.write(records.dataset(variables, {"seed": model["seed"]}, attributes), snakemake.output.evaluation)

@@ -28,5 +28,7 @@ with joblog.to(snakemake.log[0]):
         "unfrozen_diverged_at": (("seed",), unfrozen["diverged_at"].values),
     }
     parameters = {**records.parameters(frozen), "ridge": snakemake.params.ridge}
-    attributes = records.provenance("transferred first layers", parameters, snakemake.params.code)
+    attributes = records.provenance(
+        "transferred first layers", parameters, snakemake.params.code, frozen.attrs["device"]
+    )
     records.write(records.dataset(variables, {"seed": frozen["seed"]}, attributes), snakemake.output.evaluation)

@@ -20,7 +20,7 @@ def to(path: str) -> Iterator[TextIO]:
             yield log
         except Exception as error:
             traceback.print_exc(file=log)
-            raise SystemExit(f"{type(error).__name__}: {error}") from None
+            raise SystemExit(1) from error
 
 
 def progress(total: int, label: str) -> Callable[[int], None]:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 import joblog
 from featurelearning import covariance, images, records
 
@@ -9,14 +11,14 @@ with joblog.to(snakemake.log[0]):
     params = snakemake.params
     data = records.read(snakemake.input.data)
     mnist = images.load(Path(snakemake.input.train_images_idx3).parent)
-    pairs = []
+    pairs, deltas = [], []
     for seed in data["seed"].values:
         x, _ = images.training_set(
             mnist, data.sel(seed=seed)["pattern"].values, data.sel(seed=seed)["train_index"].values
         )
-        values, vectors = covariance.eigenpairs(covariance.estimate(x, "empirical"))
+        values, vectors = covariance.eigenpairs(covariance.estimate(x.astype(np.float64), "empirical"))
         pairs.append((covariance.add_ridge(values, params.ridge), vectors))
+        deltas.append(params.ridge * values.mean())
     attributes = records.provenance("covariance of MNIST with class patterns", records.plain(params), params.code)
-    records.write(
-        records.dataset(covariance.described(pairs), {"seed": data["seed"]}, attributes), snakemake.output.covariance
-    )
+    variables = covariance.described(pairs) | {"ridge": (("seed",), np.array(deltas))}
+    records.write(records.dataset(variables, {"seed": data["seed"]}, attributes), snakemake.output.covariance)

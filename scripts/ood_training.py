@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 import joblog
-from featurelearning import experiments, images, models, powers, records
+from featurelearning import classification, images, models, powers, records
 from featurelearning.seeding import generator
 from featurelearning.training import Run
 
@@ -18,7 +18,7 @@ def train(files, params, device: torch.device, rates: Sequence[float], seeds: Se
     mnist = images.load(Path(files.train_images_idx3).parent)
     data = records.read(files.data)
     streams = [generator(params.master_seed, "initialisation", seed) for seed in seeds]
-    run = experiments.classification(
+    run = classification.fit(
         [models.torch_default(stream, images.PIXELS, settings["hidden"], images.CLASSES) for stream in streams],
         arrays(mnist, [data.sel(seed=seed) for seed in seeds]),
         settings,

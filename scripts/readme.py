@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from featurelearning import tables
+from featurelearning import atomic, tables
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
 
@@ -31,7 +31,8 @@ def main(root: Path = Path(".")) -> None:
         text = insert(target.read_text(encoding="utf-8"), tables.markdown(rows))
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    target.write_text(text, encoding="utf-8", newline="\n")
+    with atomic.whole(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

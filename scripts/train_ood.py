@@ -6,7 +6,7 @@ from featurelearning import devices, records, training
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
-    device = devices.configure(params.machine["threads"], params.machine["device"], params.machine["compile_cache"])
+    device = devices.configure(params.machine["threads"], params.machine["device"], snakemake.resources.compile_cache)
     rate = float(records.read(snakemake.input.tune)["learning_rate"])
     run = ood_training.train(snakemake.input, params, device, [rate] * len(params.seeds), list(params.seeds))
     attributes = records.provenance(

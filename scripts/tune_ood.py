@@ -6,16 +6,16 @@ import numpy as np
 
 import joblog
 import ood_training
-from featurelearning import devices, experiments, records
+from featurelearning import devices, records, tuning
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
-    device = devices.configure(params.machine["threads"], params.machine["device"], params.machine["compile_cache"])
+    device = devices.configure(params.machine["threads"], params.machine["device"], snakemake.resources.compile_cache)
     grid = list(product(params.learning_rates, params.seeds))
     run = ood_training.train(snakemake.input, params, device, *map(list, zip(*grid, strict=True)))
     shape = (len(params.learning_rates), len(params.seeds))
     accuracy = run.curves["validation_accuracy"][:, -1].reshape(shape)
-    chosen = experiments.choose_rate(accuracy)
+    chosen = tuning.choose_rate(accuracy)
     variables = {
         "validation_accuracy": (("rate", "seed"), accuracy),
         "diverged_at": (("rate", "seed"), run.diverged_at.reshape(shape)),

@@ -17,11 +17,12 @@ from pathlib import Path
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 60  # that any one answer may take; CI machines are slow to start a browser
 FLAGS = (
-    *("--headless", "--remote-debugging-pipe", "--window-size=1280,900", "--hide-scrollbars"),
+    *("--headless", "--remote-debugging-pipe", "--hide-scrollbars"),
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),  # as root, in a container
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--host-resolver-rules=MAP * ~NOTFOUND",  # a page that needs the network shall fail
 )
+WINDOW = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
 EVENTS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Network.requestWillBeSent")
 
 
@@ -57,6 +58,7 @@ class Browser:
         self.session = self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Emulation.setDeviceMetricsOverride", **WINDOW)
         return self
 
     def __exit__(self, *_):

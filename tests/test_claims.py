@@ -91,9 +91,11 @@ def ood_set(exponents=EXPONENTS):
 
 
 def theory_set():
-    checks = ["rotation", "invertible", "gram_only", "spectrum", "weight_decay_gram_only"]
-    deviation = np.array([1e-14, 2e-11, 3e-12, 1e-13, 3e-5])[:, None] * (1 + np.arange(3))
-    return xr.Dataset({"deviation": (("check", "seed"), deviation)}, coords={"check": checks, "seed": np.arange(3)})
+    checks = ["rotation", "invertible", "gram_only", "spectrum", "weight_decay_gram_only", "unrotated_preconditioner"]
+    deviation = np.array([1e-14, 2e-11, 3e-12, 1e-13, 3e-5, 5.0])[:, None] * (1 + np.arange(3))
+    coords = {"check": checks, "seed": np.arange(3), "kind": ("check", ["identity"] * 4 + ["report", "control"])}
+    coords["bound"] = ("check", [1e-10] * 4 + [np.nan, 1e-3])
+    return xr.Dataset({"deviation": (("check", "seed"), deviation)}, coords=coords)
 
 
 @pytest.fixture
@@ -194,6 +196,24 @@ def test_an_identity_beyond_its_tolerance_is_contradicted(datasets):
     assert (row["estimate"], row["verdict"], row["n"]) == (1.1e-10, "contradicted", 3)
     assert np.isnan([row["ci_low"], row["level"], row["bca_high"]]).all()
     assert (row["expected"], row["smallest_effect"]) == ("at most", 1e-10)
+
+
+def test_an_identity_says_nothing_if_its_control_holds_as_well(datasets):
+    datasets["theory"]["deviation"].loc[{"check": "unrotated_preconditioner", "seed": 1}] = 1e-4
+    row = judged("P1-M1-rotation", datasets)
+    assert (row["verdict"], row["note"]) == (
+        "undecided",
+        "the negative control passes as well, so the comparison sees nothing",
+    )
+
+
+def test_a_learning_rate_at_the_end_of_its_grid_is_noted(datasets):
+    ood = datasets["ood"]
+    edge = xr.zeros_like(ood["accuracy_flipped_noise"], dtype="int8")
+    edge.loc[{"arm": "sgd"}] = 1
+    datasets["ood"] = ood.assign(at_grid_edge=edge)
+    assert judged("P1-F2-flipped-digits", datasets)["note"] == "learning rate at the end of its grid: sgd"
+    assert judged("P1-C3-flipped-noise", datasets)["note"] == ""
 
 
 def diverge(noise, arm, case, snr, seed):

@@ -80,3 +80,10 @@ def test_imports_of_every_form():
 
     tree = ast.parse("import a.b as c\nfrom d import e, f\n\ndef g():\n    from h import i\n")
     assert set(imported(tree)) == {"a.b", "d", "d.e", "d.f", "h", "h.i"}
+
+
+def test_a_kernel_belongs_to_the_module_of_its_name(root):
+    (root / "package/deep.cpp").write_text("int x = 1;  // why\n")
+    fingerprint.cache_clear()
+    assert not changed(root, "train.py", "package/deep.cpp", "// another reason\n  int x = 1;\n")
+    assert changed(root, "train.py", "package/deep.cpp", "int x = 2;\n")

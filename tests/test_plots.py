@@ -320,16 +320,3 @@ def test_script_writes_the_same_bytes_each_time(name, tmp_path):
     pdf, png = written[0]
     assert b"/Type3" not in pdf and b"/FontFile2" in pdf
     assert not re.search(rb"CreationDate|ModDate|Matplotlib v", pdf) and b"Software" not in png and b"tIME" not in png
-
-
-# --- captions ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["workflow", "claims", *FIGURES])
-def test_caption_renders_with_the_configuration(name):
-    jinja2, core, yaml = (pytest.importorskip(module) for module in ("jinja2", "docutils.core", "yaml"))
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"seeds": 77}
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
-        (ROOT / f"workflow/report/{name}.rst").read_text(encoding="utf-8")
-    )
-    text = template.render(snakemake=SimpleNamespace(config=config))
-    html = core.publish_parts(text, writer="html", settings_overrides={"halt_level": 2, "report_level": 2})["html_body"]
-    assert "77 seeds" in re.sub(r"\s+", " ", html)

@@ -181,6 +181,8 @@ class Run(NamedTuple):
     params: dict
     curves: dict
     diverged_at: np.ndarray
+    step: str = "eager"
+    first_layer_change: np.ndarray = np.array([0.5, np.nan])
 
 
 def test_a_training_run_keeps_curves_and_parameters(tmp_path):
@@ -194,6 +196,8 @@ def test_a_training_run_keeps_curves_and_parameters(tmp_path):
     found = records.read(tmp_path / "file.nc")
     assert found["weight1"].dims == ("seed", "input", "hidden") and found["train_mse"].dims == ("seed", "step")
     np.testing.assert_array_equal(found["diverged_at"].sel(seed=6), 7)
+    np.testing.assert_array_equal(found["first_layer_change"], [0.5, np.nan])
+    assert found.attrs["training_step"] == "eager"
     for key, value in records.model_parameters(found.sel(seed=6)).items():
         assert value.dtype == np.float64
         np.testing.assert_array_equal(value, params[key][1].numpy())

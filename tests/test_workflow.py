@@ -1,30 +1,17 @@
 """The whole workflow on config/tiny.yaml: results as the data model says, a second run that does nothing, reruns."""
 
 import csv
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from featurelearning import records
+from repository import PARTS, copy_of_repository, snakemake
 
-ROOT = Path(__file__).parents[1]
-TINY = ["--configfile", "config/tiny.yaml"]
-CACHE = f"data_cache={ROOT / '.cache' / 'data'}"
-PARTS = ("config", "envs", "scripts", "workflow")
 STUDIES = {"noise", "transfer", "ood", "theory"}
-
-
-def snakemake(folder: Path, *arguments: str, config: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    """Run Snakemake in a copy of the repository, on tiny.yaml."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, "--config", CACHE, *config, *arguments]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
 def planned(folder: Path, *config: str) -> dict[str, int]:
@@ -36,22 +23,6 @@ def planned(folder: Path, *config: str) -> dict[str, int]:
         return {}
     table = re.search(r"^job\s+count\n-+\s+-+\n(.*?)^total", text, re.DOTALL | re.MULTILINE).group(1)
     return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE) if name != "all"}
-
-
-def copy_of_repository(folder: Path) -> Path:
-    """Copy what the workflow consists of; time stamps are new, as in a fresh checkout."""
-    for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, copy_function=shutil.copyfile)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A copy of the repository in which tiny.yaml has run."""
-    folder = copy_of_repository(tmp_path_factory.mktemp("repository"))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return folder
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-KERNELS = (".cpp", ".cu")
+KERNELS = (".cpp",)
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
@@ -38,6 +38,12 @@ def without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
+def without_comments(text: str) -> str:
+    """Return C++ text without `//` comments, blank lines and indentation."""
+    lines = (line.split("//")[0].strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
 def sources(files: Iterable[Path], root: Path) -> dict[Path, str]:
     """Return the normalised text of the files and, transitively, of what they import of ours."""
     found: dict[Path, str] = {}
@@ -47,7 +53,7 @@ def sources(files: Iterable[Path], root: Path) -> dict[Path, str]:
         if path in found:
             continue
         if path.suffix != ".py":  # a kernel in another language, of the same name as the module that compiles it
-            found[path] = path.read_text(encoding="utf-8")
+            found[path] = without_comments(path.read_text(encoding="utf-8"))
             continue
         waiting += (other for other in path.parent.glob(f"{path.stem}.*") if other.suffix in KERNELS)
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))

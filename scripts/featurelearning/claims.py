@@ -58,9 +58,11 @@ def _judge_identity(claim, datasets):
         raise NotRun(f"check {check} is not in the run, which has {contrasts.listed(dataset['check'].values)}")
     deviation = dataset["deviation"].sel(check=check).values
     _refuse_non_finite(claim, deviation, dataset["seed"].values)
-    reproduced = deviation.max() <= claim["smallest_effect"]
-    verdict = "reproduced" if reproduced else "contradicted"
-    return {"estimate": float(deviation.max()), "n": deviation.size, "verdict": verdict}
+    row = {"estimate": float(deviation.max()), "n": deviation.size}
+    control = dataset.isel(check=np.flatnonzero((dataset["kind"] == "control").values))
+    if (control["deviation"] < control["bound"]).any():
+        return row | {"note": "the negative control passes as well, so the comparison sees nothing"}
+    return row | {"verdict": "reproduced" if deviation.max() <= claim["smallest_effect"] else "contradicted"}
 
 
 def _judge_contrast(claim, datasets):
@@ -77,7 +79,8 @@ def _judge_contrast(claim, datasets):
     if count:
         return row | {"diverged": count, "note": f"diverged: {names}"}
     verdict = statistics.verdict(low, high, claim["expected"], claim["smallest_effect"])
-    return row | {"verdict": verdict, "note": "one seed has no interval" if len(kept) < 2 else ""}
+    notes = ["one seed has no interval"] * (len(kept) < 2) + contrasts.at_grid_edge(models)
+    return row | {"verdict": verdict, "note": "; ".join(notes)}
 
 
 def _study(datasets, name):

@@ -67,6 +67,12 @@ def diverged(models: dict) -> tuple[np.ndarray, int, str]:
     return lost, count, "; ".join(names)
 
 
+def at_grid_edge(models: dict) -> list[str]:
+    """Return a remark if a model's learning rate lies at an end of the grid that it was chosen from, else nothing."""
+    edge = [name for name, cells in models.items() if "at_grid_edge" in cells and (cells["at_grid_edge"] == 1).any()]
+    return [f"learning rate at the end of its grid: {listed(edge)}"] if edge else []
+
+
 def listed(values) -> str:
     """Return values as one text, numbers in short form, separated by commas."""
     return ", ".join(text(value) for value in values)

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 import torch
@@ -36,13 +37,17 @@ def library(cache: Path) -> ctypes.CDLL | None:
     path = cache / f"descent-{key}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # another job may build it at the same time
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4()}.tmp")  # another job may build it at the same time
         built = subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(temporary)], capture_output=True, text=True)
         if built.returncode:
             print(f"compile: {compiler} failed, the general step runs instead, slower:\n{built.stderr.strip()}")
             return None
         os.replace(temporary, path)
-    return ctypes.CDLL(str(path))
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        print(f"compile: {path} cannot be loaded ({error}), the general step runs instead, slower")
+        return None
 
 
 def entry(code: ctypes.CDLL, dtype: torch.dtype):

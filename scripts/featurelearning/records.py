@@ -5,12 +5,11 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from featurelearning import seeding
+from featurelearning import atomic, seeding
 
 FORMAT = "featurelearning record 1"
 
@@ -62,6 +61,7 @@ NAMES = {
     "bias1": ("first-layer biases", "1"),
     "weight2": ("second-layer weights", "1"),
     "bias2": ("second-layer bias", "1"),
+    "first_layer_change": ("relative change of the first layer in training, |W1 - W1(0)| / |W1(0)|", "1"),
     "train_mse": ("mean squared error on the training labels", "1"),
     "test_mse": ("mean squared error on the test labels", "1"),
     "clean_mse": ("mean squared error against the noise-free teacher on the test inputs", "1"),
@@ -155,7 +155,8 @@ def trained(run, coords: Mapping, steps: np.ndarray, attributes: Mapping, inputs
     variables = {name: (("seed", "step"), curve) for name, curve in run.curves.items()}
     variables |= {name: (("seed", *dims[name]), value.cpu().numpy()) for name, value in run.params.items()}
     variables["diverged_at"] = (("seed",), run.diverged_at)
-    return dataset(variables, {**coords, "step": steps}, attributes)
+    variables["first_layer_change"] = (("seed",), run.first_layer_change)
+    return dataset(variables, {**coords, "step": steps}, {**attributes, "training_step": run.step})
 
 
 def model_parameters(result: xr.Dataset) -> dict[str, np.ndarray]:
@@ -166,8 +167,6 @@ def model_parameters(result: xr.Dataset) -> dict[str, np.ndarray]:
 
 def write(result: xr.Dataset, path: str | os.PathLike) -> None:
     """Write a netCDF-4 file (zlib level 4, shuffle) under a temporary name, then rename it: whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     encoding = {
         name: {"zlib": True, "complevel": 4, "shuffle": True}
         for name, variable in result.variables.items()
@@ -175,12 +174,8 @@ def write(result: xr.Dataset, path: str | os.PathLike) -> None:
     }
     for name in result.variables:
         encoding.setdefault(name, {})["_FillValue"] = None
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic.whole(path) as temporary:
         result.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=encoding)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: str | os.PathLike) -> xr.Dataset:
@@ -227,6 +222,19 @@ def fill(target: xr.Dataset, cell: Mapping, shard: xr.Dataset, names: Iterable[s
                 f"{name}: cell {labels} does not fit its place ({error}); allowed: the cells and coordinates of the "
                 "grid; delete that shard's files and run the same command again"
             ) from error
+
+
+def origin(shards: Iterable[xr.Dataset]) -> tuple[dict, str]:
+    """Return the settings and the master seed that all shards were made with, and every device that made one."""
+    made = [parameters(shard) for shard in shards]
+    common = {key: made[0][key] for key in ("master_seed", "settings", "ridge") if key in made[0]}
+    for other in made:
+        if any(other[key] != value for key, value in common.items()):
+            raise RecordError(
+                f"settings: {other} differ from {common} in another shard of the study; allowed: the same in all; "
+                "run the same command again, which makes what is stale anew"
+            )
+    return common, "; ".join(sorted({shard.attrs["device"] for shard in shards}))
 
 
 def cell(shard: xr.Dataset) -> dict:

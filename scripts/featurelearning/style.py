@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter, NullLocator
 
+from featurelearning import atomic
+
 COLUMN_INCHES = 3.25  # one column of a two-column paper
 PAGE_INCHES = 6.75  # both columns
 SEQUENCE = "plasma"  # its lightness rises evenly
@@ -176,5 +178,7 @@ def save(figure: Figure, pdf: str, png: str) -> None:
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    figure.savefig(png, metadata={"Software": None})
+    with atomic.whole(pdf) as temporary:
+        figure.savefig(temporary, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    with atomic.whole(png) as temporary:
+        figure.savefig(temporary, metadata={"Software": None})

@@ -21,17 +21,20 @@ RULE = (
     "tolerance and have no interval."
 )
 STYLE = """
-body { font: 14px/1.4 system-ui, sans-serif; margin: 1.5em; color: #222; background: #fff; }
-table { border-collapse: collapse; width: 100%; }
-caption { text-align: left; padding-bottom: 1em; max-width: 60em; }
-th, td { border-bottom: 1px solid #ccc; padding: 0.4em 0.7em; text-align: left; vertical-align: top; }
-th { border-bottom: 2px solid #222; }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 1em 1.5em; color: #222; background: #fff; }
+h1 { font-size: 1.5em; margin: 0 0 0.5em; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: 0.5em; }
+th, td { border-bottom: 1px solid #ccc; padding: 0.5em 0.7em 0.5em 0; text-align: left; vertical-align: top; }
+thead th { border-bottom: 2px solid #222; position: sticky; top: 0; background: #fff; }
 small { color: #555; display: block; }
 .number, .verdict { white-space: nowrap; }
 .verdict { font-weight: bold; }
 .reproduced { color: #0072b2; }
 .contradicted { color: #b34700; }
 .undecided, .not-run { color: #555; }
+summary { color: #555; font-size: smaller; cursor: pointer; }
+@media (max-width: 48em) { .number { white-space: normal; } }
 """
 
 
@@ -68,7 +71,7 @@ def markdown(rows: list[dict]) -> str:
 
 def page(rows: list[dict]) -> str:
     """Return the table as one HTML page that needs no other file."""
-    head = ("claim", "statement and contrast", "estimate [interval]", "BCa interval", "n", "verdict", "figure")
+    head = ("claim", "verdict", "estimate and intervals", "n", "figure", "statement")
     body = "\n".join(_html_row(row) for row in rows)
     columns = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
     return (
@@ -126,10 +129,11 @@ def _html_row(row):
     texts = {key: html.escape(str(value)) for key, value in row.items()}
     note = f"<small>Note: {texts['note']}</small>" if row["note"] else ""
     claimed = "" if row["unit"] == "deviation" else f"; claimed: {row['expected']}, beyond {row['smallest_effect']:.3g}"
+    bca = "" if isnan(row["bca_low"]) else f"<small>BCa {interval(row, 'bca')}</small>"
     return (
-        f'<tr><th scope="row">{texts["claim"]}<small>{texts["reference"]}</small></th>'
-        f"<td>{texts['statement']}<small>{texts['contrast']}{claimed}</small>{note}</td>"
-        f'<td class="number">{html.escape(estimate(row))}</td><td class="number">{interval(row, "bca")}</td>'
-        f'<td>{row["n"]}</td><td class="verdict {row["verdict"].replace(" ", "-")}">{_verdict(row)}</td>'
-        f"<td>{texts['figure']}</td></tr>"
+        f'<tr><th scope="row">{texts["claim"]}</th>'
+        f'<td class="verdict {row["verdict"].replace(" ", "-")}">{_verdict(row)}</td>'
+        f'<td class="number">{html.escape(estimate(row))}{bca}</td><td>{row["n"]}</td><td>{texts["figure"]}</td>'
+        f"<td>{texts['statement']}{note}<details><summary>contrast, reference</summary>"
+        f"<small>{texts['contrast']}{claimed}</small><small>{texts['reference']}</small></details></td></tr>"
     )

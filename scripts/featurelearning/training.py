@@ -25,6 +25,8 @@ class Run(NamedTuple):
     params: Params  # final, NaN where a model diverged
     curves: dict[str, np.ndarray]  # [models, records], NaN from the divergence on
     diverged_at: np.ndarray  # [models], number of updates after which a model was not finite; -1: never
+    step: str = "eager"  # which code made the steps
+    first_layer_change: np.ndarray | None = None  # [models], |W1 - W1(0)| / |W1(0)|
 
 
 def schedule(steps: int, records: int) -> np.ndarray:

@@ -51,7 +51,6 @@ rule aggregate_transfer:
         arms=rows(grid.transfer_arms(CONFIG)),
         seeds=CONFIG.seeds,
         cases=list(CONFIG.single_index.cases),
-        snr=CONFIG.transfer.snr,
         code=fingerprint("aggregate_transfer.py"),
     script:
         "../../scripts/aggregate_transfer.py"
@@ -97,7 +96,6 @@ rule aggregate_theory:
         mem_mb=1000,
         runtime=20,
     params:
-        seeds=CONFIG.seeds,
         code=fingerprint("aggregate_theory.py"),
     script:
         "../../scripts/aggregate_theory.py"

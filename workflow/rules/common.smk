@@ -18,16 +18,22 @@ except ConfigError as error:
 
 ARMS = grid.arms(CONFIG)
 TUNED = [arm.id for arm in grid.ood_arms(CONFIG)]
-FIGURES = ["noise", "transfer", "ood", "features", "spectrum"]
+# The figures, and the aggregated file that each is drawn from.
+DRAWN_FROM = {"noise": "noise", "transfer": "transfer", "ood": "ood", "features": "noise", "spectrum": "theory"}
+FIGURES = list(DRAWN_FROM)
 MNIST = {
     name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
     for name in ("train_images_idx3", "train_labels_idx1", "t10k_images_idx3", "t10k_labels_idx1")
 }
 
+# The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
+READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
+
 # A GPU is asked of the scheduler only where one is used: `auto` takes one where this machine has one.
 GPU = CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)
-GPU_RESOURCES = {"gpu": 1} if GPU else {}
-TRAIN_ENV = "../../envs/train-cuda.yaml" if CONFIG.device == "cuda" or GPU else "../../envs/train-cpu.yaml"
+# A resource and no parameter: moving the cache reruns nothing.
+TRAIN_RESOURCES = {"compile_cache": CONFIG.compile_cache} | ({"gpu": 1} if GPU else {})
+TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
 
 
 wildcard_constraints:
@@ -83,5 +89,5 @@ def rows(arms):
 
 
 TRAINING = settings(CONFIG, "records", "compile")
-MACHINE = settings(CONFIG, "device", "threads", "compile_cache")
-OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay", "momentum") | TRAINING
+MACHINE = settings(CONFIG, "device", "threads")
+OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay", "momentum") | settings(CONFIG, "records")

@@ -31,7 +31,7 @@ rule single_index_covariance:
 
 rule ood_covariance:
     input:
-        **MNIST,
+        **READ_MNIST,
         data="results/ood/data/{shard}.nc",
     output:
         covariance="results/ood/covariance/empirical/{shard}.nc",

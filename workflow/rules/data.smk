@@ -12,7 +12,7 @@ localrules:
 
 rule mnist:
     output:
-        **MNIST,
+        **{name: update(path) for name, path in MNIST.items()},
     log:
         "results/logs/mnist.log",
     benchmark:

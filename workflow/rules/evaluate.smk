@@ -55,7 +55,7 @@ rule evaluate_transfer:
 
 rule evaluate_ood:
     input:
-        **MNIST,
+        **READ_MNIST,
         data="results/ood/data/{shard}.nc",
         model="results/ood/train/{arm}/{shard}.nc",
     output:
@@ -87,7 +87,7 @@ rule evaluate_theory:
         "results/benchmarks/theory/evaluate/{shard}.tsv"
     priority: 10
     conda:
-        TRAIN_ENV
+        "../../envs/train-cpu.yaml"
     threads: CONFIG.threads
     resources:
         mem_mb=1500,

@@ -4,8 +4,14 @@ INPUTS   results/{noise,transfer,ood,theory}.nc, config/claims.yaml
 OUTPUTS  results/figures/{noise,transfer,ood,features,spectrum}.{pdf,png}, results/claims.{csv,md,html}
 """
 
-# The aggregated file that each figure is drawn from.
-DRAWN_FROM = {"noise": "noise", "transfer": "transfer", "ood": "ood", "features": "noise", "spectrum": "theory"}
+# What each figure shows, for the report, which lists them in the order of FIGURES.
+SHOWS = {
+    "noise": "test error against SNR",
+    "transfer": "error after transfer",
+    "ood": "accuracy out of distribution",
+    "features": "feature energy and sensitivity",
+    "spectrum": "Gram eigenvalues",
+}
 
 
 rule plot:
@@ -15,9 +21,9 @@ rule plot:
         pdf="results/figures/{figure}.pdf",
         png=report(
             "results/figures/{figure}.png",
-            caption="../report/{figure}.rst",
+            caption="../report/figures.rst",
             category="2 Figures",
-            labels={"figure": "{figure}"},
+            labels=lambda w: {"figure": f"{FIGURES.index(w.figure) + 1} {w.figure}", "shows": SHOWS[w.figure]},
         ),
     log:
         "results/logs/plot/{figure}.log",

@@ -21,7 +21,7 @@ rule train_single_index:
         TRAIN_ENV
     threads: CONFIG.threads
     resources:
-        **GPU_RESOURCES,
+        **TRAIN_RESOURCES,
         mem_mb=1500,
         runtime=60,
     params:
@@ -40,7 +40,7 @@ rule train_single_index:
 rule tune_ood:
     input:
         unpack(ood_covariance),
-        **MNIST,
+        **READ_MNIST,
         data=f"results/ood/data/{grid.TUNING}.nc",
     output:
         model="results/ood/tune/{arm}.nc",
@@ -54,7 +54,7 @@ rule tune_ood:
         TRAIN_ENV
     threads: CONFIG.threads
     resources:
-        **GPU_RESOURCES,
+        **TRAIN_RESOURCES,
         mem_mb=1500,
         runtime=60,
     params:
@@ -72,7 +72,7 @@ rule tune_ood:
 rule train_ood:
     input:
         unpack(ood_covariance),
-        **MNIST,
+        **READ_MNIST,
         data="results/ood/data/{shard}.nc",
         tune="results/ood/tune/{arm}.nc",
     output:
@@ -86,7 +86,7 @@ rule train_ood:
         TRAIN_ENV
     threads: CONFIG.threads
     resources:
-        **GPU_RESOURCES,
+        **TRAIN_RESOURCES,
         mem_mb=1500,
         runtime=60,
     params:

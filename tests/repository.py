@@ -1,0 +1,26 @@
+"""A copy of the repository in which tests run Snakemake on config/tiny.yaml."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TINY = ["--configfile", "config/tiny.yaml"]
+CACHE = f"data_cache={ROOT / '.cache' / 'data'}"
+PARTS = ("config", "envs", "scripts", "workflow")
+
+
+def snakemake(folder: Path, *arguments: str, config: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """Run Snakemake in a copy of the repository, on tiny.yaml."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, "--config", CACHE, *config, *arguments]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def copy_of_repository(folder: Path) -> Path:
+    """Copy what the workflow consists of; time stamps are new, as in a fresh checkout."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, copy_function=shutil.copyfile)
+    return folder
