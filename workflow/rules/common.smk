@@ -1,5 +1,6 @@
 """The grid, wildcards and parameters that the rule files share; no rules, and no import that takes time."""
 
+import os
 import shutil
 import sys
 
@@ -28,6 +29,9 @@ MNIST = {
 
 # The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
 READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
+
+# Relative, so that a checkout that was moved reruns nothing.
+CLAIMS = os.path.relpath(f"{workflow.basedir}/../config/claims.yaml")
 
 # A GPU is asked of the scheduler only where one is used: `auto` takes one where this machine has one.
 GPU = CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)

@@ -47,7 +47,7 @@ rule check_claims:
         transfer="results/transfer.nc",
         ood="results/ood.nc",
         theory="results/theory.nc",
-        claims=workflow.source_path("../../config/claims.yaml"),
+        claims=CLAIMS,
     output:
         csv="results/claims.csv",
         md="results/claims.md",
