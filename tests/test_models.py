@@ -107,12 +107,6 @@ def test_cross_entropy_of_huge_outputs_is_finite():
     assert models.cross_entropy(params, x, y).isfinite().all()
 
 
-def test_squared_weights_leave_biases_out():
-    params, _, _ = problem(2)
-    wanted = [sum(float((params[key][model] ** 2).sum()) for key in ("weight1", "weight2")) for model in range(M)]
-    assert_close(models.squared_weights(params), wanted)
-
-
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("name", LOSSES)
 def test_general_gradients_are_each_models_own(name, point):

@@ -67,11 +67,6 @@ def cross_entropy(params: Params, x: Tensor, y: Tensor) -> Tensor:
     return -log_p.gather(-1, y[..., None]).mean(dim=(-1, -2))
 
 
-def squared_weights(params: Params) -> Tensor:
-    """Return the sum of the squared weights of each model [m]; biases do not count."""
-    return sum((params[key] ** 2).sum(dim=(-1, -2)) for key in WEIGHTS)
-
-
 def autograd_gradients(params: Params, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Params]:
     """Return the losses [m] and, by reverse-mode differentiation, their gradients: the general path.
 
