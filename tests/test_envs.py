@@ -79,7 +79,7 @@ def files(rule: str) -> list[Path]:
 
 def packages(paths: list[Path], root: Path) -> set[str]:
     """Return conda's names of what the files import, directly or through modules of ours."""
-    texts = fingerprint.sources(paths, root).values()
+    texts = [text for path, text in fingerprint.sources(paths, root).items() if path.suffix == ".py"]
     modules = {name.split(".")[0] for text in texts for name in fingerprint.imported(ast.parse(text))}
     foreign = {name for name in modules - sys.stdlib_module_names if fingerprint.module_file(name, root) is None}
     return {PACKAGES.get(name, name) for name in foreign}.union(*(BEHIND.get(name, ()) for name in foreign))
