@@ -45,7 +45,7 @@ def ours(steps: int, compiled: bool, folder: Path):
     params, x, y, p = problem()
     rate, updates = torch.full((MODELS, 1, 1), RATE), torch.zeros(MODELS, dtype=torch.int32)
     if compiled:
-        advance = descent.stepper(descent.library(folder), x, y, p, rate, DECAY)
+        advance = descent.stepper(descent.build(folder), x, y, p, rate, DECAY)
     else:
         gradients = functools.partial(models.mse_gradients, x=x, y=y)
         advance = training.stepper(gradients, sigma_power, Problem(p), rate, DECAY, True)

@@ -17,7 +17,7 @@ STEPS = 100
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    found = descent.library(tmp_path_factory.mktemp("compiled"))
+    found = descent.build(tmp_path_factory.mktemp("compiled"))
     assert found is not None, "this test needs a C++ compiler: g++ or clang++"
     return found
 
@@ -114,7 +114,7 @@ def test_many_calls_are_one_call(library):
 def test_without_a_compiler_one_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    assert descent.library(tmp_path / "none") is None
+    assert descent.build(tmp_path / "none") is None
     assert capsys.readouterr().out.splitlines() == [
         "compile: no C++ compiler (g++, clang++, $CXX): the general step runs instead, slower"
     ]
@@ -125,5 +125,5 @@ def test_a_failing_compiler_is_reported_and_leaves_nothing(tmp_path, monkeypatch
     compiler.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
-    assert descent.library(tmp_path / "cache") is None
+    assert descent.build(tmp_path / "cache") is None
     assert "failed, the general step runs instead" in capsys.readouterr().out and not os.listdir(tmp_path / "cache")

@@ -27,7 +27,7 @@ ORDER = ("weight1", "bias1", "weight2", "bias2")
 
 
 @functools.cache
-def library(cache: Path) -> ctypes.CDLL | None:
+def build(cache: Path) -> ctypes.CDLL | None:
     """Return the compiled library, built into the cache if it is not there; None, and a line, where it can't be."""
     compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     if compiler is None:

@@ -31,5 +31,5 @@ def task(tensors: Mapping[str, Tensor]) -> Task:
 
 def descend(x: Tensor, y: Tensor, folder: Path, problem: Problem, rate: Tensor, weight_decay: float) -> Advance | None:
     """Return the compiled descent on the training set, or None where it cannot be built."""
-    library = descent.library(folder)
+    library = descent.build(folder)
     return library and descent.stepper(library, x, y, problem.preconditioner, rate, weight_decay)
