@@ -18,7 +18,7 @@ def train(files, params, device: torch.device, rates: Sequence[float], seeds: Se
     mnist = images.load(Path(files.train_images_idx3).parent)
     data = records.read(files.data)
     streams = [generator(params.master_seed, "initialisation", seed) for seed in seeds]
-    run = classification.fit(
+    return classification.fit(
         [models.torch_default(stream, images.PIXELS, settings["hidden"], images.CLASSES) for stream in streams],
         arrays(mnist, [data.sel(seed=seed) for seed in seeds]),
         settings,
@@ -30,7 +30,6 @@ def train(files, params, device: torch.device, rates: Sequence[float], seeds: Se
         progress=joblog.progress(settings["steps"], arm["id"]),
         **preconditioner(files, arm, seeds),
     )
-    return run
 
 
 def arrays(mnist: images.Mnist, drawn: Sequence) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from featurelearning import descent, models, training
 from featurelearning.optimizers import sigma_power
 from featurelearning.optimizers.problem import Problem
 from references import EXACT
+from repository import require
 
 STEPS = 100
 
@@ -18,7 +19,7 @@ STEPS = 100
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     found = descent.build(tmp_path_factory.mktemp("compiled"))
-    assert found is not None, "this test needs a C++ compiler: g++ or clang++"
+    require(found, "no C++ compiler, g++ or clang++: the compiled descent was not tried")
     return found
 
 

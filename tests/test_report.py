@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 import browser
-from repository import ROOT, snakemake
+from repository import ROOT, require, snakemake
 
 FIGURES = ["1 noise", "2 transfer", "3 ood", "4 features", "5 spectrum"]
 ESTIMATES = ("estimate", "ci_low", "ci_high", "bca_low", "bca_high")
@@ -40,9 +39,7 @@ def report(finished, tmp_path_factory):
 def page(report, tmp_path):
     """The report, open in a browser; what must hold at the end of each visit is asserted here."""
     program = browser.find()
-    if program is None:
-        message = f"none of {', '.join(browser.NAMES)} is installed: the report was not opened"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    require(program, f"none of {', '.join(browser.NAMES)} is installed: the report was not opened")
     with browser.Browser(program, tmp_path) as page:
         page.open(report)
         page.wait("document.querySelector('nav li')")

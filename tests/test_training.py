@@ -13,6 +13,7 @@ from featurelearning.optimizers import adam, momentum, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from references import assert_close, descend, network, random_params, weights
+from repository import require
 
 M, D, H, N = 4, 5, 8, 20
 
@@ -240,9 +241,9 @@ def compile_cache(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch's own import
-@pytest.mark.skipif(not devices.can_compile(torch.device("cpu")), reason="nothing to compile with")
 @pytest.mark.parametrize("path, optimizer", [("closed form", sigma_power), ("autograd", adam)])
 def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
+    require(devices.can_compile(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
     params, x, y = task()
     y[1, 0] = torch.nan  # its model diverges
     problem = Problem(torch.linspace(0.1, 2, D, dtype=torch.float64).repeat(M, 1))
