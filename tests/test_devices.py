@@ -3,6 +3,7 @@
 import os
 import sys
 import sysconfig
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -116,3 +117,38 @@ def test_without_the_headers_of_python_one_line_names_them(compiler, tmp_path, c
     assert not devices.can_compile(torch.device("cpu"))
     out = capsys.readouterr().out
     assert f"without {tmp_path / 'Python.h'} (package python3-dev): the eager step runs" in out and out.count("\n") == 1
+
+
+CUDA = torch.device("cuda", 0)
+SMI = """#!/bin/sh
+[ "$*" = "--id=GPU-1234 --query-gpu=utilization.gpu --format=csv,noheader" ] && echo "87 %"
+"""
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU with 10 000 bytes free, of which at most three MiB were taken."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 20_000))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234"))
+
+
+def test_training_may_take_nine_tenths_of_what_a_gpu_has_free_and_all_of_a_cpus(gpu):
+    assert devices.memory(CUDA) == 9000 and devices.memory(torch.device("cpu")) is None
+
+
+def test_a_result_says_how_a_gpu_was_used_and_nothing_of_a_cpu(gpu, tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text(SMI)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert devices.usage(CUDA) == {"device_memory_peak": "3 MiB", "device_utilization": "87 %"}
+    assert devices.usage(torch.device("cpu")) == {}
+
+
+@pytest.mark.parametrize("program", [None, "#!/bin/sh\nexit 9\n"])
+def test_a_utilization_that_nvidia_smi_does_not_tell_is_unknown(gpu, tmp_path, monkeypatch, program):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if program:
+        (tmp_path / "nvidia-smi").write_text(program)
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    assert devices.utilization(CUDA) == "unknown"

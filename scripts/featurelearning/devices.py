@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import sysconfig
 import zlib
@@ -56,6 +57,29 @@ def name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return f"cpu: {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def memory(device: torch.device) -> int | None:
+    """Return the bytes that training may take on a GPU, nine tenths of what is free; None on a CPU: no bound."""
+    return torch.cuda.mem_get_info(device)[0] * 9 // 10 if device.type == "cuda" else None
+
+
+def usage(device: torch.device) -> dict[str, str]:
+    """Return what a result file says of how a GPU was used: its memory at most, and how busy it was at the end."""
+    if device.type != "cuda":
+        return {}
+    peak = torch.cuda.max_memory_allocated(device) / 2**20
+    return {"device_memory_peak": f"{peak:.0f} MiB", "device_utilization": utilization(device)}
+
+
+def utilization(device: torch.device) -> str:
+    """Return the share of the last second in which a GPU computed, as nvidia-smi says, or `unknown`."""
+    which = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    query = ["nvidia-smi", f"--id={which}", "--query-gpu=utilization.gpu", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
 
 
 def can_compile(device: torch.device) -> bool:

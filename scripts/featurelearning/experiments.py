@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featurelearning import devices, models
+from featurelearning import batches, devices, models
+from featurelearning.checkpoints import Checkpoint
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import Advance, Gradients, Measure, Run, schedule, train
 
@@ -54,20 +55,55 @@ def fit(
     settings: Mapping,
     weight_decay: float,
     learning_rate: float | np.ndarray,
-    method: str,
     names: Sequence[str],
     basis: np.ndarray | None = None,
     powers: np.ndarray | None = None,
+    dtype: torch.dtype = torch.float32,
+    checkpoint: Checkpoint | None = None,
+    memory: int | None = None,
+    **shared,
+) -> Run:
+    """Train models by one method, as one batch or, where the device has too little memory for it, in parts.
+
+    names: one per model. memory: bytes that the device has; None: no bound. For all else see `fit_batch`.
+    """
+    rates = np.full(len(names), learning_rate, dtype=np.float64)
+    parts = batches.parts(len(names), batches.bytes_per_model(initial[0], data, dtype.itemsize), memory)
+    if len(parts) > 1:
+        print(f"memory: {len(names)} models are more than the device holds, they are trained in {len(parts)} parts")
+    runs = []
+    for part in parts:
+        cut = {key: value[part] for key, value in data.items()}
+        p, v = (value if value is None else value[part] for value in (powers, basis))
+        kept = checkpoint if checkpoint is None or len(parts) == 1 else checkpoint.part(part.start, part.stop - 1)
+        task = (initial[part], cut, make_task, settings, weight_decay, rates[part], names[part])
+        runs.append(fit_batch(*task, basis=v, powers=p, dtype=dtype, checkpoint=kept, **shared))
+    return runs[0] if len(runs) == 1 else joined(runs)
+
+
+def fit_batch(
+    initial: Initial,
+    data: Arrays,
+    make_task: Callable[[Mapping[str, Tensor]], Task],
+    settings: Mapping,
+    weight_decay: float,
+    learning_rate: np.ndarray,
+    names: Sequence[str],
+    basis: np.ndarray | None,
+    powers: np.ndarray | None,
+    dtype: torch.dtype,
+    checkpoint: Checkpoint | None,
+    method: str,
     momentum: float = 0.0,
     device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
     compiled: Path | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> Run:
     """Train one batch of models by one method; every name in `data` that begins with x_ is rotated into `basis`.
 
-    settings: steps, records. method: a module of featurelearning.optimizers. names: one per model. powers [m, d]:
-    diagonal of P in the basis. compiled: folder for compiled code; None: nothing is compiled.
+    settings: steps, records. learning_rate [m]. method: a module of featurelearning.optimizers. powers [m, d]: diagonal
+    of P in the basis. checkpoint: where the run is saved, and from where it goes on. compiled: folder for compiled
+    code; None: nothing is compiled.
     """
     if basis is not None:
         data = {key: value @ basis if key.startswith("x_") else value for key, value in data.items()}
@@ -90,10 +126,22 @@ def fit(
         step == "torch.compile",
         progress,
         advance,
+        checkpoint,
     )
     change = relative_change(start["weight1"], run.params["weight1"])
     back = {} if basis is None else {"weight1": place(basis) @ run.params["weight1"]}
     return run._replace(params={**run.params, **back}, step=step, first_layer_change=change)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Return the runs of the parts of a batch as one."""
+    return Run(
+        {key: torch.cat([run.params[key] for run in runs]) for key in runs[0].params},
+        {key: np.concatenate([run.curves[key] for run in runs]) for key in runs[0].curves},
+        np.concatenate([run.diverged_at for run in runs]),
+        runs[0].step,
+        np.concatenate([run.first_layer_change for run in runs]),
+    )
 
 
 def relative_change(start: Tensor, end: Tensor) -> np.ndarray:

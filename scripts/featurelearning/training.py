@@ -1,5 +1,6 @@
-"""The one training loop: a batch of models, full-batch steps, recorded on a schedule, guarded, compiled."""
+"""The one training loop: a batch of models, full-batch steps, recorded on a schedule, guarded, compiled, resumable."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from featurelearning.checkpoints import Checkpoint
 from featurelearning.models import WEIGHTS, Params
 from featurelearning.optimizers.problem import Optimizer, Problem, State
 
@@ -17,6 +19,16 @@ Measure = Callable[[Params], dict[str, Tensor]]
 
 class TrainingError(RuntimeError):
     """Training cannot start or go on; the message names the models, the step and the remedy."""
+
+
+class Position(NamedTuple):
+    """Where a training run is: all that its next steps depend on, and what it has recorded."""
+
+    params: Params
+    state: State
+    updates: Tensor  # [models], finite updates so far
+    step: int = 0
+    curves: tuple[dict[str, Tensor], ...] = ()  # one a record, each value [models]
 
 
 class Run(NamedTuple):
@@ -58,12 +70,14 @@ def train(
     compiled: bool = False,
     progress: Callable[[int], None] = lambda step: None,
     advance: Advance | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Run:
     """Run params <- params - learning_rate * step(gradients) for steps[-1] updates and measure at each of `steps`.
 
     gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here. optimizer: a module of
     featurelearning.optimizers. learning_rate: one number or one per model [m]. names: a name for every model, for
-    messages. advance: a faster way to make the same updates. A model whose gradient is not finite is masked from then
+    messages. advance: a faster way to make the same updates. checkpoint: where the run is saved now and then, and from
+    where it goes on, with the same values bit for bit. A model whose gradient is not finite is masked from then
     on (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing, where names and models
     differ in number, or where every model has diverged.
     """
@@ -74,7 +88,9 @@ def train(
     check_gradients(params, gradients(params)[1])
     advance = advance or stepper(gradients, optimizer, problem, rate, weight_decay, compiled)
     with torch.no_grad():
-        return follow(params, optimizer.init(params, problem), advance, steps, measure, names, progress)
+        start = Position(params, optimizer.init(params, problem), updates_of(params))
+        saved = checkpoint and checkpoint.restore(weight.device)
+        return follow(Position(**saved) if saved else start, advance, steps, measure, names, progress, checkpoint)
 
 
 def stepper(
@@ -102,32 +118,54 @@ def stepper(
     return advance
 
 
+def updates_of(params: Params) -> Tensor:
+    """Return the count of finite updates of each model [m] before the first."""
+    weight = params["weight1"]
+    return torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
+
+
+def approach(position: Position, target: int, advance: Advance, checkpoint: Checkpoint | None) -> Position:
+    """Advance to the step `target`; with a checkpoint in pieces, after each of which the run may be saved."""
+    params, state, updates, step, curves = position
+    while step < target:
+        count = min(target - step, checkpoint.piece if checkpoint else target)
+        begun = time.monotonic()
+        params, state, updates = advance(params, state, updates, count)
+        step += count
+        position = Position(params, state, updates, step, curves)
+        if checkpoint:
+            checkpoint.paced(count, time.monotonic() - begun)
+            checkpoint.offer(position._asdict())
+    return position
+
+
 def follow(
-    params: Params,
-    state: State,
+    position: Position,
     advance: Advance,
     steps: Sequence[int],
     measure: Measure,
     names: Sequence[str],
     progress: Callable[[int], None],
+    checkpoint: Checkpoint | None,
 ) -> Run:
-    """Apply `advance` up to the last of `steps`, measuring at each; see `train`."""
-    updates = torch.zeros(len(names), dtype=torch.int32, device=params["weight1"].device)  # finite ones, per model
-    curves: list[dict[str, Tensor]] = []
-    for before, target in zip([0, *steps], steps, strict=False):
-        params, state, updates = advance(params, state, updates, target - before)
-        seen = measure(params)
-        alive = updates == target
+    """Apply `advance` up to the last of `steps`, measuring at each that is not recorded yet; see `train`."""
+    for target in map(int, steps[len(position.curves) :]):
+        position = approach(position, target, advance, checkpoint)
+        seen = measure(position.params)
+        alive = position.updates == target
         if target == steps[-1]:  # an error that overflows dates no divergence before, but is none to end with
             alive &= finite(seen)
-            updates = torch.where(alive, updates, updates.clamp(max=target - 1))
+            updates = position.updates
+            position = position._replace(updates=torch.where(alive, updates, updates.clamp(max=target - 1)))
         if not alive.any():
             raise TrainingError(
-                f"every model diverged, the first in step {int(updates.min()) + 1}: {', '.join(names)}; "
+                f"every model diverged, the first in step {int(position.updates.min()) + 1}: {', '.join(names)}; "
                 "allowed: a finite gradient in at least one model; lower the learning rate"
             )
-        curves.append({key: torch.where(alive, value, torch.nan) for key, value in seen.items()})
+        record = {key: torch.where(alive, value, torch.nan) for key, value in seen.items()}
+        position = position._replace(curves=(*position.curves, record))
         progress(target)
+    params, _, updates, _, curves = position
     stacked = {key: torch.stack([record[key] for record in curves], dim=-1).cpu().numpy() for key in curves[0]}
     params = {key: torch.where(alive[:, None, None], value, torch.nan) for key, value in params.items()}
     return Run(params, stacked, torch.where(alive, -1, updates + 1).cpu().numpy())

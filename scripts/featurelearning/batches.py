@@ -1,0 +1,34 @@
+"""How many models a device holds at once: an estimate of their memory, and the batch cut to fit.
+
+Per model, with d inputs, h hidden units, o outputs and n samples of a set, in numbers:
+    its data, all sets                                     counted
+    parameters, gradients, step, state, start, new ones    COPIES (d h + h + h o + o)
+    activations, of the largest set                        LAYERS n (h + o)
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+COPIES = 10  # parameters before and after, the start, gradients with and without decay, step, two moments old and new
+LAYERS = 4  # pre-activation, its mask, the hidden layer and the gradient in it
+
+
+def bytes_per_model(model: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], itemsize: int) -> int:
+    """Return the bytes that one model needs on the device in training; model: its parameters, data: [m, n, ...]."""
+    h, o = model["weight2"].shape
+    parameters = sum(value.size for value in model.values())
+    numbers = sum(value[0].size for value in data.values())
+    largest = max(value.shape[1] for value in data.values())
+    return itemsize * (numbers + COPIES * parameters + LAYERS * largest * (h + o))
+
+
+def parts(models: int, each: int, memory: int | None) -> list[slice]:
+    """Return the models 0 .. models-1 in as few consecutive parts of nearly equal size as the memory allows.
+
+    each: bytes of a model; memory: bytes in all, None for no bound. A part holds at least one model.
+    """
+    most = models if memory is None else min(max(memory // each, 1), models)
+    count = -(-models // most)
+    borders = [models * i // count for i in range(count + 1)]
+    return [slice(first, last) for first, last in zip(borders, borders[1:], strict=False)]
