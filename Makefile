@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.stamp
 DRY := $(filter -n --dry-run --dryrun,$(ARGS))
 
-.PHONY: help reproduce data test lint bench report readme clean
+.PHONY: help reproduce resume status data test test-long lint bench report readme clean
 
 help:       ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,11 +15,21 @@ reproduce: $(READY)  ## reproduce everything, then make the report
 	$(BIN)/snakemake --cores $(CORES) $(ARGS)
 	$(if $(DRY),,@$(MAKE) --no-print-directory report)
 
+resume: $(READY)     ## go on after a run was killed (with its ARGS): stop its jobs, SLURM's too, unlock, run again
+	$(BIN)/python workflow/resume.py --cores $(CORES) $(ARGS)
+	@$(MAKE) --no-print-directory report
+
+status: $(READY)     ## say what is done, stale, missing or failed (with the ARGS of the run)
+	@$(BIN)/python workflow/status.py $(ARGS)
+
 data: $(READY)       ## fetch MNIST into the cache (on a login node, for compute nodes without a network)
 	$(BIN)/snakemake --cores $(CORES) mnist $(ARGS)
 
 test: $(READY)       ## run the tests
 	$(BIN)/pytest $(ARGS)
+
+test-long: $(READY)  ## run the tests that take too long for every change: twenty kills
+	$(BIN)/pytest -m long $(ARGS)
 
 lint: $(READY)       ## check style, formatting and the workflow
 	$(BIN)/ruff check && $(BIN)/ruff format --check

@@ -14,27 +14,23 @@ LAYOUT["planned"] = (CELL[:3], "i1")
 LAYOUT |= {name: ((*CELL, "direction"), "f8") for name in ("feature_energy", "sensitivity")}
 
 with joblog.to(snakemake.log[0]):
-    params = snakemake.params
-    trained, evaluated = (list(map(records.read, paths)) for paths in (snakemake.input.train, snakemake.input.evaluate))
-    settings, device = records.origin(trained)
+    params, expected = snakemake.params, snakemake.params.expected
     spectra = np.array(list(params.cases.values()))
     coords = {
         **records.arm_coordinates(params.arms),
         "case": list(params.cases),
         "snr": list(params.snrs),
         "seed": range(params.seeds),
-        "step": trained[0]["step"].values,
+        "step": records.read(snakemake.input.train[0], names=CURVES)["step"].values,
         "direction": range(spectra.shape[1]),
         "eigenvalue": (("case", "direction"), spectra),
     }
-    attributes = records.provenance(
-        "P1: robustness to label noise", records.plain(params) | settings, params.code, device
-    )
+    parameters = records.plain(params) | expected["train"]["parameters"]
+    attributes = records.provenance("P1: robustness to label noise", parameters, params.code, device="")
     result = records.empty(LAYOUT, coords, attributes)
     for arm in params.arms:
         result["planned"].loc[{"arm": arm["id"]}] = np.isin(params.snrs, params.planned[arm["estimator"]])
-    for names, shards in ((CURVES, trained), (MEASURES, evaluated)):
-        for shard in shards:
-            records.fill(result, records.cell(shard), shard, names)
+    for stage, names in (("train", CURVES), ("evaluate", MEASURES)):
+        records.gather(result, snakemake.input[stage], expected[stage], records.cell, names)
     records.require_finite(result, [*CURVES, *MEASURES[:3]], result["diverged_at"], result["planned"])
     records.write(result, snakemake.output[0])

@@ -8,6 +8,13 @@ FLAGS = ("diverged_at", "unfrozen_diverged_at")
 CELL = ("arm", "source_case", "seed")
 LAYOUT = {name: (CELL, "f8") for name in ERRORS} | {name: (CELL, "i4") for name in FLAGS}
 
+
+def place(shard) -> dict:
+    """Return the labels of a shard, whose case is the one that its first layers were trained on."""
+    cell = records.cell(shard)
+    return {"arm": cell["arm"], "source_case": cell["case"]}
+
+
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
     coords = {
@@ -15,13 +22,10 @@ with joblog.to(snakemake.log[0]):
         "source_case": list(params.cases),
         "seed": range(params.seeds),
     }
-    evaluated = list(map(records.read, snakemake.input.evaluate))
-    settings, device = records.origin(evaluated)
-    attributes = records.provenance("P1: forward transfer", records.plain(params) | settings, params.code, device)
+    parameters = records.plain(params) | params.expected["parameters"]
+    attributes = records.provenance("P1: forward transfer", parameters, params.code, device="")
     result = records.empty(LAYOUT, coords, attributes)
-    for shard in evaluated:
-        cell = records.cell(shard)
-        records.fill(result, {"arm": cell["arm"], "source_case": cell["case"]}, shard, [*ERRORS, *FLAGS])
+    records.gather(result, snakemake.input.evaluate, params.expected, place, [*ERRORS, *FLAGS])
     records.require_finite(result, ERRORS[:3], result["diverged_at"])
     records.require_finite(result, ERRORS[3:], result["unfrozen_diverged_at"])
     records.write(result, snakemake.output[0])

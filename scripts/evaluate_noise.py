@@ -6,7 +6,7 @@ import joblog
 from featurelearning import features, records
 
 with joblog.to(snakemake.log[0]):
-    data, model = records.read(snakemake.input.data), records.read(snakemake.input.model)
+    data, model = (records.read(snakemake.input[name], snakemake.params.expected[name]) for name in ("data", "model"))
     directions = np.eye(data.sizes["direction"])
     energies, sensitivities = [], []
     for seed in model["seed"].values:

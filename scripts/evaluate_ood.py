@@ -12,7 +12,8 @@ with joblog.to(snakemake.log[0]):
     params = snakemake.params
     torch.set_num_threads(params.threads)
     mnist = images.load(Path(snakemake.input.train_images_idx3).parent)
-    data, model = records.read(snakemake.input.data), records.read(snakemake.input.model)
+    data = records.read(snakemake.input.data, params.expected["data"])
+    model = records.read(snakemake.input.model, params.expected["model"])
     accuracies = {name: [] for name in ("in_distribution", "flipped_noise", "flipped_digits")}
     for seed in model["seed"].values:
         network = models.stack([records.model_parameters(model.sel(seed=seed))], torch.float32)

@@ -6,8 +6,8 @@ import joblog
 from featurelearning import features, records, ridge
 
 with joblog.to(snakemake.log[0]):
-    data = records.read(snakemake.input.data)
-    frozen, unfrozen = records.read(snakemake.input.frozen), records.read(snakemake.input.unfrozen)
+    names = ("data", "frozen", "unfrozen")
+    data, frozen, unfrozen = (records.read(snakemake.input[name], snakemake.params.expected[name]) for name in names)
     errors = {"train": [], "test": []}
     for seed in frozen["seed"].values:
         if frozen["diverged_at"].sel(seed=seed) >= 0:

@@ -1,12 +1,15 @@
 """What every job of the workflow does with its output: a log file, and progress while it trains."""
 
 import contextlib
+import ctypes
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
 LINES = 10  # of progress in a log
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
 @contextlib.contextmanager
@@ -15,12 +18,25 @@ def to(path: str) -> Iterator[TextIO]:
 
     Snakemake shows the log of a failed job, so the message is not printed twice.
     """
+    follow_parent()
     with open(path, "w", buffering=1, encoding="utf-8") as log, contextlib.redirect_stdout(log):
         try:
             yield log
         except Exception as error:
-            traceback.print_exc(file=log)
+            try:
+                traceback.print_exc(file=log)
+            except OSError:  # the disk of the log is full
+                traceback.print_exc()
             raise SystemExit(1) from error
+
+
+def follow_parent() -> None:
+    """Have this process told to stop when the one that started it dies: a killed Snakemake leaves no job behind.
+
+    Such a job would write beside the one that a new run starts. Only Linux can do it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def progress(total: int, label: str) -> Callable[[int], None]:

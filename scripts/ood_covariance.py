@@ -9,7 +9,7 @@ from featurelearning import covariance, images, records
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
-    data = records.read(snakemake.input.data)
+    data = records.read(snakemake.input.data, params.expected["data"])
     mnist = images.load(Path(snakemake.input.train_images_idx3).parent)
     pairs, deltas = [], []
     for seed in data["seed"].values:

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import joblog
-from featurelearning import classification, images, models, powers, records
+from featurelearning import classification, devices, images, models, powers, records
 from featurelearning.seeding import generator
 from featurelearning.training import Run
+from training_job import Job
 
 
-def train(files, params, device: torch.device, rates: Sequence[float], seeds: Sequence[int]) -> Run:
+def train(files, params, job: Job, rates: Sequence[float], seeds: Sequence[int]) -> Run:
     """Train a model for each pair of rate and seed on that seed's composed images."""
     arm, settings = params.arm, params.settings
     mnist = images.load(Path(files.train_images_idx3).parent)
-    data = records.read(files.data)
+    data = records.read(files.data, params.expected["data"])
     streams = [generator(params.master_seed, "initialisation", seed) for seed in seeds]
     return classification.fit(
         [models.torch_default(stream, images.PIXELS, settings["hidden"], images.CLASSES) for stream in streams],
@@ -26,9 +26,11 @@ def train(files, params, device: torch.device, rates: Sequence[float], seeds: Se
         method=arm["method"],
         names=[f"{arm['id']} learning rate {rate:g} seed {seed}" for rate, seed in zip(rates, seeds, strict=True)],
         momentum=settings["momentum"],
-        device=device,
+        device=job.device,
         progress=joblog.progress(settings["steps"], arm["id"]),
-        **preconditioner(files, arm, seeds),
+        checkpoint=job.checkpoint,
+        memory=devices.memory(job.device),
+        **preconditioner(files, params, seeds),
     )
 
 
@@ -41,10 +43,10 @@ def arrays(mnist: images.Mnist, drawn: Sequence) -> dict[str, np.ndarray]:
     return sets
 
 
-def preconditioner(files, arm: dict, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+def preconditioner(files, params, seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """Return the eigenbasis and (Sigma + delta I)^p, scaled to largest eigenvalue 1, where the arm has them."""
-    if arm["p"] is None:
+    if params.arm["p"] is None:
         return {}
-    covariance = records.read(files.covariance).sel(seed=list(seeds))
-    values = powers.power(covariance["eigenvalue"].values, arm["p"])
+    covariance = records.read(files.covariance, params.expected["covariance"]).sel(seed=list(seeds))
+    values = powers.power(covariance["eigenvalue"].values, params.arm["p"])
     return {"basis": covariance["eigenvector"].values, "powers": powers.unit_largest(values)}

@@ -79,4 +79,5 @@ def _entries(looks):
 
 if "snakemake" in globals():
     with joblog.to(snakemake.log[0]):
-        style.save(figure(records.read(snakemake.input.data)), snakemake.output.pdf, snakemake.output.png)
+        dataset = records.read(snakemake.input.data, snakemake.params.expected)
+        style.save(figure(dataset), snakemake.output.pdf, snakemake.output.png)

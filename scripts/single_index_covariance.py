@@ -7,7 +7,7 @@ from featurelearning import covariance, records
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
-    data = records.read(snakemake.input.data)
+    data = records.read(snakemake.input.data, params.expected["data"])
     if params.estimator == "population":
         known = np.array(params.case["eigenvalues"])
         pairs = [(known, np.eye(len(known)))] * data.sizes["seed"]

@@ -2,16 +2,14 @@
 
 import joblog
 import ood_training
+import training_job
 from featurelearning import devices, records, training
 
-with joblog.to(snakemake.log[0]):
+with joblog.to(snakemake.log[0]), training_job.begin(snakemake, "trained models and their curves") as job:
     params = snakemake.params
-    device = devices.configure(params.machine["threads"], params.machine["device"], snakemake.resources.compile_cache)
-    rate = float(records.read(snakemake.input.tune)["learning_rate"])
-    run = ood_training.train(snakemake.input, params, device, [rate] * len(params.seeds), list(params.seeds))
-    attributes = records.provenance(
-        "trained models and their curves", records.plain(params, "machine"), params.code, devices.name(device)
-    )
+    rate = float(records.read(snakemake.input.tune, params.expected["tune"])["learning_rate"])
+    run = ood_training.train(snakemake.input, params, job, [rate] * len(params.seeds), list(params.seeds))
+    attributes = job.attributes | devices.usage(job.device)
     steps = training.schedule(params.settings["steps"], params.settings["records"])
     trained = records.trained(run, {"seed": list(params.seeds)}, steps, attributes, inputs="input")
     records.write(trained, snakemake.output.model)

@@ -1,15 +1,16 @@
 """Train one shard of the synthetic studies: the seeds of one arm, case and SNR as one batch of models."""
 
 import joblog
+import training_job
 from featurelearning import devices, models, powers, records, regression, training
 from featurelearning.seeding import generator
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "clean_test")
 
-with joblog.to(snakemake.log[0]):
+with joblog.to(snakemake.log[0]), training_job.begin(snakemake, "trained models and their curves") as job:
     params, arm, settings = snakemake.params, snakemake.params.arm, snakemake.params.settings
-    data, covariance = records.read(snakemake.input.data), records.read(snakemake.input.covariance)
-    device = devices.configure(params.machine["threads"], params.machine["device"], snakemake.resources.compile_cache)
+    data = records.read(snakemake.input.data, params.expected["data"])
+    covariance = records.read(snakemake.input.covariance, params.expected["covariance"])
     d, h, scale = data.sizes["direction"], settings["hidden"], settings["initial_scale"]
     streams = [generator(params.master_seed, "initialisation", seed) for seed in params.seeds]
     cell = f"{arm['id']} {params.cell['study']} {params.cell['case']} SNR {params.cell['snr']:g}"
@@ -21,13 +22,13 @@ with joblog.to(snakemake.log[0]):
         names=[f"{cell} seed {seed}" for seed in params.seeds],
         basis=covariance["eigenvector"].values,
         powers=powers.power(covariance["eigenvalue"].values, arm["p"]),
-        device=device,
-        compiled=devices.cache_folder(snakemake.resources.compile_cache) if settings["compile"] else None,
+        device=job.device,
+        compiled=job.compiled if settings["compile"] else None,
         progress=joblog.progress(settings["steps"], cell),
+        checkpoint=job.checkpoint,
+        memory=devices.memory(job.device),
     )
-    attributes = records.provenance(
-        "trained models and their curves", records.plain(params, "machine"), params.code, devices.name(device)
-    )
+    attributes = job.attributes | devices.usage(job.device)
     coords = {"seed": data["seed"], "direction": data["direction"]}
     steps = training.schedule(settings["steps"], settings["records"])
     records.write(records.trained(run, coords, steps, attributes, inputs="direction"), snakemake.output.model)

@@ -6,13 +6,13 @@ import numpy as np
 
 import joblog
 import ood_training
+import training_job
 from featurelearning import devices, records, tuning
 
-with joblog.to(snakemake.log[0]):
+with joblog.to(snakemake.log[0]), training_job.begin(snakemake, "learning-rate choice") as job:
     params = snakemake.params
-    device = devices.configure(params.machine["threads"], params.machine["device"], snakemake.resources.compile_cache)
     grid = list(product(params.learning_rates, params.seeds))
-    run = ood_training.train(snakemake.input, params, device, *map(list, zip(*grid, strict=True)))
+    run = ood_training.train(snakemake.input, params, job, *map(list, zip(*grid, strict=True)))
     shape = (len(params.learning_rates), len(params.seeds))
     accuracy = run.curves["validation_accuracy"][:, -1].reshape(shape)
     chosen = tuning.choose_rate(accuracy)
@@ -24,7 +24,5 @@ with joblog.to(snakemake.log[0]):
         "at_grid_edge": ((), np.int8(chosen in (0, shape[0] - 1))),
     }
     coords = {"rate": list(params.learning_rates), "seed": list(params.seeds)}
-    attributes = records.provenance(
-        "learning-rate choice", records.plain(params, "machine"), params.code, devices.name(device)
-    )
+    attributes = job.attributes | devices.usage(job.device)
     records.write(records.dataset(variables, coords, attributes), snakemake.output.model)

@@ -1,9 +1,11 @@
-"""Synthetic final data sets in the exact layout of results/*.nc, for tests of everything that reads them.
+"""Synthetic results in the exact layout of the workflow's files, for tests of everything that reads them.
 
 The numbers are smooth formulas with a log-normal spread over seeds, of the size that real runs show; no training.
 """
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import xarray as xr
@@ -68,6 +70,40 @@ def noise(
     coords |= {"case": list(EIGENVALUES), "snr": list(snrs), "seed": np.arange(seeds), "step": step}
     coords |= {"direction": np.arange(10), "eigenvalue": (("case", "direction"), np.array(list(EIGENVALUES.values())))}
     return records.dataset(variables, coords, ATTRIBUTES)
+
+
+class Names(SimpleNamespace):
+    """Attributes, items and items(), like the lists that Snakemake gives to a script."""
+
+    def items(self):
+        return vars(self).items()
+
+    def __getitem__(self, name):
+        return vars(self)[name]
+
+
+class Job(SimpleNamespace):
+    """What Snakemake gives to a script: input, output, params and log."""
+
+
+def shard(folder: Path, arm: dict, seeds: range) -> dict[str, Path]:
+    """Write the files of a shard of the noise study, case High at SNR 1; curves as long as the default's."""
+    step = np.unique(np.r_[0, np.geomspace(1, 10_000, 149).round().astype(int)])
+    made_with = {"arm": arm, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {}}
+    attributes = records.provenance("synthetic", made_with, "none")
+    rng, n = np.random.default_rng(seeds[0]), len(seeds)
+    curves = {
+        name: (("seed", "step"), rng.random((n, len(step)), "f4")) for name in ("train_mse", "test_mse", "clean_mse")
+    }
+    curves["weight1"] = (("seed", "direction", "hidden"), rng.random((n, 10, 500), "f4"))
+    measures = {name: (("seed", "direction"), rng.random((n, 10))) for name in ("feature_energy", "sensitivity")}
+    measures |= {name: (("seed",), rng.random(n)) for name in ("noise_floor", "first_layer_change")}
+    measures["diverged_at"] = (("seed",), np.full(n, -1, "i4"))
+    paths = {stage: folder / f"{stage}{seeds[0]:06d}.nc" for stage in ("train", "evaluate")}
+    coords = {"seed": list(seeds), "direction": range(10)}
+    records.write(records.dataset(curves, {**coords, "step": step}, attributes), paths["train"])
+    records.write(records.dataset(measures, coords, attributes), paths["evaluate"])
+    return paths
 
 
 def _curves(p, floor, step) -> dict:

@@ -145,6 +145,20 @@ def test_every_environment_is_used():
     assert used == set(NAMES) - {"snakemake"}
 
 
+def test_both_ways_to_snakemake_bring_the_executor_of_the_slurm_profile():
+    profile = yaml.safe_load((WORKFLOW / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    plugin = f"snakemake-executor-plugin-{profile['executor']}"
+    locked = (ENVS / "requirements.txt").read_text(encoding="utf-8")
+    version = re.search(rf"^{plugin}==(.+)$", locked, flags=re.MULTILINE)
+    assert [str(spec.version) for spec in specs("snakemake") if spec.name.normalized == plugin] == [f"=={version[1]}"]
+
+
+def test_the_catalog_entry_offers_the_deployment_that_there_is():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    assert usage["software-stack-deployment"] == {"conda": True, "apptainer": False, "apptainer+conda": False}
+    assert usage["report"] is True and (ROOT / "config/README.md").is_file()
+
+
 def test_pip_lock_is_complete():
     lines = (ENVS / "requirements.txt").read_text(encoding="utf-8").splitlines()
     locked = [line for line in lines if line and not line.lstrip().startswith("#")]

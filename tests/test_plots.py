@@ -311,9 +311,8 @@ def test_script_writes_the_same_bytes_each_time(name, tmp_path):
     written = []
     for run in ("a", "b"):
         output = SimpleNamespace(pdf=str(tmp_path / f"{run}.pdf"), png=str(tmp_path / f"{run}.png"))
-        job = SimpleNamespace(
-            input=SimpleNamespace(data=str(tmp_path / "data.nc")), output=output, log=[str(tmp_path / "log")]
-        )
+        paths = {"input": SimpleNamespace(data=str(tmp_path / "data.nc")), "log": [str(tmp_path / "log")]}
+        job = SimpleNamespace(**paths, output=output, params=SimpleNamespace(expected={}))
         runpy.run_path(str(ROOT / "scripts" / f"plot_{name}.py"), init_globals={"snakemake": job})
         written.append([Path(path).read_bytes() for path in (output.pdf, output.png)])
     assert written[0] == written[1]

@@ -16,7 +16,7 @@ from repository import ROOT, require, snakemake
 FIGURES = ["1 noise", "2 transfer", "3 ood", "4 features", "5 spectrum"]
 ESTIMATES = ("estimate", "ci_low", "ci_high", "bca_low", "bca_high")
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]\d+)?")
-LINKS = "\n\n.. _1 Claims: x\n.. _2 Figures: x\n"  # Snakemake adds a link for each category
+LINKS = "\n\n.. _1 Claims: x\n.. _2 Figures: x\n.. _3 Run: x\n"  # Snakemake adds a link for each category
 ENTRIES = "[...document.querySelectorAll('nav tbody tr')]"
 SHOWN = "document.querySelector('#app > div > div img')"
 TABLE = """(() => {
@@ -67,7 +67,7 @@ def overflow(page, frame: str | None = None) -> int:
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth", frame)
 
 
-@pytest.mark.parametrize("name", ["workflow", "claims", *FIGURES])
+@pytest.mark.parametrize("name", ["workflow", "claims", "costs", *FIGURES])
 def test_caption_renders_with_the_configuration(name):
     figure = name.partition(" ")[2]
     template = ROOT / "workflow" / "report" / f"{'figures' if figure else name}.rst"
@@ -83,7 +83,7 @@ def test_caption_renders_with_the_configuration(name):
 def test_first_page_says_what_was_run_and_leads_to_the_claims(page):
     assert page.evaluate("document.querySelector('h1.title').getBoundingClientRect().top") >= 0
     categories = page.evaluate("[...document.querySelectorAll('nav li')].map(item => item.innerText.trim())")
-    assert categories[-2:] == ["1 Claims", "2 Figures"]
+    assert categories[-3:] == ["1 Claims", "2 Figures", "3 Run"]
     page.evaluate("document.querySelector('.prose a[href*=Claims]').click()")
     page.wait(f"{ENTRIES}.length == 1")
 
@@ -105,6 +105,21 @@ def test_claims_table_shows_every_row_of_the_csv(page, finished):
         found = [float(number) for number in NUMBER.findall(cells["estimate and intervals"])][: len(numbers)]
         rounding = {"rel": 0.05, "abs": 0} if row["unit"] == "deviation" else {"rel": 0, "abs": 0.00051}
         assert found == pytest.approx(numbers, **rounding)
+    assert overflow(page) == overflow(page, frame) == 0
+
+
+def test_costs_and_timeline_are_shown(page, finished):
+    click(page, "3 Run")
+    page.wait(f"{ENTRIES}.length == 2")
+    click_entry(page, "timeline of the jobs", 0)
+    page.wait(f"{SHOWN} && {SHOWN}.complete && {SHOWN}.naturalWidth > 500")
+    click_entry(page, "cost of every stage", 0)
+    page.wait("document.querySelector('iframe')")
+    [frame] = page.frames()
+    page.wait("document.querySelector('#costs') && document.readyState == 'complete'", frame)
+    shown = page.evaluate("[...document.querySelectorAll('#costs tr')].map(row => row.cells[0].innerText)", frame)
+    with open(finished / "results" / "costs.csv", encoding="utf-8", newline="") as file:
+        assert shown == ["stage", *(row["stage"] for row in csv.DictReader(file))]
     assert overflow(page) == overflow(page, frame) == 0
 
 

@@ -2,34 +2,29 @@
 
 import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from featurelearning import records
 from featurelearning.training import Run
+from synthetic import Job, Names
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SEEDS, D, H, N = [0, 1], 3, 4, 6
 ARM = {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "population", "p": 1.0}
 
 MADE_WITH = {"arm": ARM, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {"steps": 5}}
-
-
-class Namespace(SimpleNamespace):
-    """Attributes and items(), like the lists that Snakemake gives to a script."""
-
-    def items(self):
-        return vars(self).items()
+EXPECTED = {name: {} for name in ("data", "model", "frozen", "unfrozen", "evaluate")}
+EXPECTED["train"] = {"parameters": {"master_seed": 1, "settings": {"steps": 5}}}
 
 
 def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -> None:
     """Run a script as Snakemake does, with the names that it injects."""
-    job = SimpleNamespace(
-        input=Namespace(**inputs),
-        output=outputs if isinstance(outputs, list) else Namespace(**outputs),
-        params=Namespace(code="code", **params),
+    job = Job(
+        input=Names(**inputs),
+        output=outputs if isinstance(outputs, list) else Names(**outputs),
+        params=Names(code="code", **{"expected": EXPECTED} | params),
         log=[folder / "log"],
     )
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})

@@ -6,6 +6,7 @@ together in one job; block borders are multiples of seeds_per_shard, so more see
 
 from collections.abc import Iterable, Iterator
 from itertools import product
+from pathlib import PurePath
 from typing import NamedTuple
 
 from model import Config
@@ -60,7 +61,7 @@ def shards(cfg: Config) -> dict[str, list[int]]:
 
 def seeds(cfg: Config, shard: str) -> list[int]:
     """Return the seeds of a shard, the tuning shard included."""
-    return list(cfg.ood.tuning_seeds) if shard == TUNING else shards(cfg)[shard]
+    return list(cfg.ood.tuning_seeds) if shard == TUNING else list(range(int(shard[5:9]), int(shard[10:14]) + 1))
 
 
 def cells(cfg: Config) -> Iterator[tuple[Arm, str, float]]:
@@ -94,6 +95,13 @@ def ood_files(cfg: Config) -> list[str]:
 def theory_files(cfg: Config) -> list[str]:
     """Return the evaluated shard files of the theory study."""
     return [f"results/theory/evaluate/{shard}.nc" for shard in shards(cfg)]
+
+
+def trained_files(cfg: Config) -> dict[str, int]:
+    """Return the number of cells in each file of trained models, of all studies."""
+    sizes = {shard: len(block) for shard, block in shards(cfg).items()}
+    evaluated = [*noise_files(cfg, "evaluate"), *transfer_files(cfg), *ood_files(cfg)]
+    return {path.replace("/evaluate/", "/train/"): sizes[PurePath(path).stem.split("_")[-1]] for path in evaluated}
 
 
 def any_of(values: Iterable[str]) -> str:

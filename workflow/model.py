@@ -121,6 +121,7 @@ class Config(Section):
     compile: Flag
     compile_cache: Place
     data_cache: Place
+    checkpoint_minutes: Annotated[Real, Field(ge=0.01)]
     records: Annotated[Integer, Field(ge=2)]
     exponents: Annotated[Exponents, Field(min_length=2)]
     single_index: SingleIndex

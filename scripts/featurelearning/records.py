@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -93,6 +93,9 @@ NAMES = {
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "xarray", "netCDF4")
 
 
+REMEDY = "delete it and run the same command again (snakemake makes it anew): rm '{}'"
+
+
 class RecordError(ValueError):
     """A result file cannot be used; the message names the file, what is wrong and the remedy."""
 
@@ -141,8 +144,8 @@ def dataset(variables: Mapping[str, tuple], coords: Mapping, attributes: Mapping
 
 
 def plain(parameters, *dropped: str) -> dict:
-    """Return a job's parameters as a dict without its code fingerprint and the dropped ones."""
-    return {key: value for key, value in parameters.items() if key not in ("code", *dropped)}
+    """Return a job's parameters as a dict without the code's fingerprint, what inputs must say and the dropped."""
+    return {key: value for key, value in parameters.items() if key not in ("code", "expected", *dropped)}
 
 
 def trained(run, coords: Mapping, steps: np.ndarray, attributes: Mapping, inputs: str) -> xr.Dataset:
@@ -178,19 +181,37 @@ def write(result: xr.Dataset, path: str | os.PathLike) -> None:
         result.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=encoding)
 
 
-def read(path: str | os.PathLike) -> xr.Dataset:
-    """Return a file's data set, loaded; raises RecordError for a file that is missing, truncated or not ours."""
-    remedy = f"delete it and run the same command again (snakemake makes it anew): rm '{path}'"
+def read(path: str | os.PathLike, expected: Mapping | None = None, names: Sequence[str] | None = None) -> xr.Dataset:
+    """Return a file's data set, loaded; raises RecordError for a file that is missing, truncated or not ours.
+
+    expected: attributes that the file must have, `parameters` not as JSON and some of them only; a list of allowed code
+    fingerprints may stand for one. RecordError also where one is another. names: the variables to load, None for all.
+    """
     try:
-        result = xr.load_dataset(path, engine="netcdf4")
+        with xr.open_dataset(path, engine="netcdf4") as opened:
+            result = (opened if names is None else opened[list(names)]).load()
     except FileNotFoundError as error:
         raise RecordError(f"{path}: no such file; run the workflow first: snakemake --cores 2") from error
-    except (AttributeError, OSError, RuntimeError, ValueError) as error:  # netCDF4 raises each of them
-        raise RecordError(f"{path}: unreadable or truncated ({error}); {remedy}") from error
-    if result.attrs.get("record_format") != FORMAT:
-        found = result.attrs.get("record_format", "none")
-        raise RecordError(f"{path}: record_format is {found!r}, allowed: {FORMAT!r}; {remedy}")
+    except (AttributeError, LookupError, OSError, RuntimeError, ValueError) as error:  # netCDF4 raises each of them
+        raise RecordError(f"{path}: unreadable or truncated ({error}); {REMEDY.format(path)}") from error
+    found = {**result.attrs, "parameters": parameters(result) if "parameters" in result.attrs else {}}
+    wanted = {"record_format": FORMAT} | json.loads(json.dumps(expected or {}))
+    for name, given, allowed in differences(found, wanted):
+        raise RecordError(
+            f"{path}: made by other code or with other parameters: {name} is {given!r}, allowed: {allowed!r}; "
+            f"{REMEDY.format(path)}"
+        )
     return result
+
+
+def differences(found: Mapping, wanted: Mapping, prefix: str = "") -> Iterator[tuple[str, object, object]]:
+    """Yield name, value and wanted value of every entry of `wanted`, at any depth, that is another in `found`."""
+    for name, value in wanted.items():
+        given = found.get(name)
+        if isinstance(value, dict) and isinstance(given, dict):
+            yield from differences(given, value, f"{prefix}{name}.")
+        elif given != value and not (name == "code_fingerprint" and isinstance(value, list) and given in value):
+            yield prefix + name, given, value
 
 
 def parameters(result: xr.Dataset) -> dict:
@@ -224,17 +245,23 @@ def fill(target: xr.Dataset, cell: Mapping, shard: xr.Dataset, names: Iterable[s
             ) from error
 
 
-def origin(shards: Iterable[xr.Dataset]) -> tuple[dict, str]:
-    """Return the settings and the master seed that all shards were made with, and every device that made one."""
-    made = [parameters(shard) for shard in shards]
-    common = {key: made[0][key] for key in ("master_seed", "settings", "ridge") if key in made[0]}
-    for other in made:
-        if any(other[key] != value for key, value in common.items()):
-            raise RecordError(
-                f"settings: {other} differ from {common} in another shard of the study; allowed: the same in all; "
-                "run the same command again, which makes what is stale anew"
-            )
-    return common, "; ".join(sorted({shard.attrs["device"] for shard in shards}))
+def gather(
+    target: xr.Dataset,
+    paths: Iterable[str],
+    expected: Mapping,
+    place: Callable[[xr.Dataset], Mapping],
+    names: Sequence[str],
+) -> None:
+    """Copy the named variables of shard files into target, a file at a time; `place` gives the labels of a shard.
+
+    The attribute `device` of target becomes the list of every device that made one. See `read` and `fill`.
+    """
+    devices = set(filter(None, target.attrs["device"].split("; ")))
+    for path in paths:
+        shard = read(path, expected, names)
+        fill(target, place(shard), shard, names)
+        devices.add(shard.attrs["device"])
+    target.attrs["device"] = "; ".join(sorted(devices))
 
 
 def cell(shard: xr.Dataset) -> dict:

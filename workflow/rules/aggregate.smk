@@ -4,6 +4,13 @@ INPUTS   results/{noise,transfer,ood,theory}/evaluate/... (and the curves of res
 OUTPUTS  results/noise.nc, results/transfer.nc, results/ood.nc, results/theory.nc
 """
 
+# Seconds each: on a cluster they would wait in a queue for longer than they run.
+localrules:
+    aggregate_noise,
+    aggregate_transfer,
+    aggregate_ood,
+    aggregate_theory,
+
 
 rule aggregate_noise:
     input:
@@ -19,14 +26,18 @@ rule aggregate_noise:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(20),
     params:
         arms=rows(grid.noise_arms(CONFIG)),
         seeds=CONFIG.seeds,
         snrs=CONFIG.noise.snrs,
         planned=CONFIG.noise.estimators,
         cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
+        expected={
+            "train": made_by_each("train_single_index", grid.noise_arms(CONFIG)),
+            "evaluate": made_by_each("evaluate_noise", of="train_single_index"),
+        },
         code=fingerprint("aggregate_noise.py"),
     script:
         "../../scripts/aggregate_noise.py"
@@ -45,12 +56,13 @@ rule aggregate_transfer:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
         arms=rows(grid.transfer_arms(CONFIG)),
         seeds=CONFIG.seeds,
         cases=list(CONFIG.single_index.cases),
+        expected=made_by_each("evaluate_transfer", of="train_single_index"),
         code=fingerprint("aggregate_transfer.py"),
     script:
         "../../scripts/aggregate_transfer.py"
@@ -70,11 +82,15 @@ rule aggregate_ood:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
         arms=rows(grid.ood_arms(CONFIG)),
         seeds=CONFIG.seeds,
+        expected={
+            "tune": made_by_each("tune_ood", grid.ood_arms(CONFIG)),
+            "evaluate": made_by_each("evaluate_ood", of="train_ood"),
+        },
         code=fingerprint("aggregate_ood.py"),
     script:
         "../../scripts/aggregate_ood.py"
@@ -93,9 +109,10 @@ rule aggregate_theory:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
+        expected=made_by_each("evaluate_theory"),
         code=fingerprint("aggregate_theory.py"),
     script:
         "../../scripts/aggregate_theory.py"

@@ -3,11 +3,14 @@
 import os
 import shutil
 import sys
+import tempfile
+from types import SimpleNamespace
 
 # The package of the workflow: plain Python, so that tests import it as well.
 sys.path.insert(0, workflow.basedir)
 
 import grid
+import progress
 from fingerprint import fingerprint
 from model import ConfigError, validate
 from snakemake.exceptions import WorkflowError
@@ -33,10 +36,14 @@ READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
 # Relative, so that a checkout that was moved reruns nothing.
 CLAIMS = os.path.relpath(f"{workflow.basedir}/../config/claims.yaml")
 
-# A GPU is asked of the scheduler only where one is used: `auto` takes one where this machine has one.
-GPU = CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)
-# A resource and no parameter: moving the cache reruns nothing.
-TRAIN_RESOURCES = {"compile_cache": CONFIG.compile_cache} | ({"gpu": 1} if GPU else {})
+# `auto` takes a GPU where the profile gives training one, as workflow/profiles/slurm does for jobs on other machines;
+# where no profile says anything of it, where this machine has one.
+ASSIGNED = workflow.resource_settings.overwrite_resources.get("train_ood", {}).get("gpu")
+FOUND = shutil.which("nvidia-smi") is not None if ASSIGNED is None else int(getattr(ASSIGNED, "value", ASSIGNED)) > 0
+GPU = CONFIG.device == "cuda" or (CONFIG.device == "auto" and FOUND)
+# Resources and no parameters: a change of them reruns nothing.
+TRAIN_RESOURCES = {"compile_cache": CONFIG.compile_cache, "state": "results/state"}
+TRAIN_RESOURCES |= {"checkpoint_seconds": round(60 * CONFIG.checkpoint_minutes)} | ({"gpu": 1} if GPU else {})
 TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
 
 
@@ -51,8 +58,17 @@ wildcard_constraints:
 
 
 onstart:
+    try:
+        os.makedirs("results", exist_ok=True)
+        tempfile.TemporaryFile(dir="results").close()
+    except OSError as error:
+        raise WorkflowError(
+            f"results: cannot be written ({error}); allowed: a folder that can be written, with room; make room, give "
+            "the right to write, or run elsewhere: snakemake --directory FOLDER"
+        ) from None
     if CONFIG.device == "auto":
-        print(f"device: auto finds {'a GPU' if GPU else 'no GPU (nvidia-smi), training runs on the CPU'}")
+        print(f"device: auto finds {'a GPU' if GPU else 'no GPU, training runs on the CPU'}")
+    progress.start(grid.trained_files(CONFIG), workflow.dag.jobs, workflow.dag.needrun_jobs())
 
 
 def arm_parameters(wildcards):
@@ -85,6 +101,50 @@ def ood_covariance(wildcards):
     shard = getattr(wildcards, "shard", grid.TUNING)
     path = f"results/ood/covariance/empirical/{shard}.nc"
     return {"covariance": path} if ARMS[wildcards.arm].estimator != "none" else {}
+
+
+def made_by(rule, wildcards, **others):
+    """Return what the file of a rule's job must say of how it was made; its wildcards are these but for the others.
+
+    The script that reads the file refuses another: one of other code or parameters that has got among the results.
+    """
+    labels = {**dict(wildcards.items()), **others}
+    same = SimpleNamespace(**labels)
+    given = {key: value(same) if callable(value) else value for key, value in recorded(rule).items()}
+    given = {key: value.format(**labels) if isinstance(value, str) else value for key, value in given.items()}
+    return {"code_fingerprint": given.pop("code"), "parameters": given}
+
+
+def made_by_each(rule, arms=(), of=None):
+    """Return what the files of all of a rule's jobs have in common: their fixed parameters, and a code of the arms'.
+
+    of names the one that made the models which this one evaluates; its parameters are recorded, too.
+    """
+    given = recorded(rule)
+    code = given.pop("code")
+    codes = {code(SimpleNamespace(arm=arm.id)) for arm in arms} if callable(code) else {code}
+    fixed = {key: value for key, value in given.items() if not callable(value)}
+    inherited = made_by_each(of)["parameters"] if of else {}
+    return {"code_fingerprint": sorted(codes), "parameters": inherited | fixed}
+
+
+def recorded(rule):
+    """Return the parameters of a rule that its files record, and the code."""
+    params = getattr(rules, rule).params.items()
+    return {key: value for key, value in params if key not in ("expected", "machine", "threads")}
+
+
+def growing(amount, each=0, models=lambda wildcards: len(seeds(wildcards))):
+    """Return a resource that grows with the models of the job and with the attempt.
+
+    A job that was killed for want of it is retried with more.
+    """
+    return lambda wildcards, attempt: attempt * (amount + (each * models(wildcards) if each else 0))
+
+
+def tuned_models(wildcards):
+    """Return the number of models of a job that chooses a learning rate."""
+    return len(CONFIG.ood.learning_rates[ARMS[wildcards.arm].method]) * len(CONFIG.ood.tuning_seeds)
 
 
 def rows(arms):

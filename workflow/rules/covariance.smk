@@ -19,11 +19,12 @@ rule single_index_covariance:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(900, each=10),
+        runtime=growing(10),
     params:
         estimator="{estimator}",
         case=case_parameters,
+        expected=lambda w: {"data": made_by("single_index_data", w)},
         code=fingerprint("single_index_covariance.py"),
     script:
         "../../scripts/single_index_covariance.py"
@@ -43,10 +44,11 @@ rule ood_covariance:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1200, each=30),
+        runtime=growing(20),
     params:
         ridge=CONFIG.ood.covariance_ridge,
+        expected=lambda w: {"data": made_by("ood_data", w)},
         code=fingerprint("ood_covariance.py"),
     script:
         "../../scripts/ood_covariance.py"

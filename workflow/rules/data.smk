@@ -21,8 +21,8 @@ rule mnist:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=30,
+        mem_mb=growing(500),
+        runtime=growing(30),
     params:
         folder=CONFIG.ood.folder,
     script:
@@ -40,8 +40,8 @@ rule single_index_data:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(900, each=10),
+        runtime=growing(10),
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
@@ -65,8 +65,8 @@ rule ood_data:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(900, each=10),
+        runtime=growing(10),
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,

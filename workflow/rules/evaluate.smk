@@ -21,9 +21,13 @@ rule evaluate_noise:
         "../../envs/analysis.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1300, each=20),
+        runtime=growing(10),
     params:
+        expected=lambda w: {
+            "data": made_by("single_index_data", w, study="noise"),
+            "model": made_by("train_single_index", w, study="noise"),
+        },
         code=fingerprint("evaluate_noise.py"),
     script:
         "../../scripts/evaluate_noise.py"
@@ -44,10 +48,15 @@ rule evaluate_transfer:
         "../../envs/analysis.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1300, each=20),
+        runtime=growing(10),
     params:
         ridge=CONFIG.transfer.ridge,
+        expected=lambda w: {
+            "data": made_by("single_index_data", w, study="transfer"),
+            "frozen": made_by("train_single_index", w, study="noise"),
+            "unfrozen": made_by("train_single_index", w, study="transfer"),
+        },
         code=fingerprint("evaluate_transfer.py"),
     script:
         "../../scripts/evaluate_transfer.py"
@@ -68,11 +77,12 @@ rule evaluate_ood:
         TRAIN_ENV
     threads: CONFIG.threads
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1300, each=20),
+        runtime=growing(10),
     params:
         master_seed=CONFIG.master_seed,
         threads=CONFIG.threads,
+        expected=lambda w: {"data": made_by("ood_data", w), "model": made_by("train_ood", w)},
         code=fingerprint("evaluate_ood.py"),
     script:
         "../../scripts/evaluate_ood.py"
@@ -90,8 +100,8 @@ rule evaluate_theory:
         "../../envs/train-cpu.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=growing(1500),
+        runtime=growing(30),
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,

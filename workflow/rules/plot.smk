@@ -4,6 +4,12 @@ INPUTS   results/{noise,transfer,ood,theory}.nc, config/claims.yaml
 OUTPUTS  results/figures/{noise,transfer,ood,features,spectrum}.{pdf,png}, results/claims.{csv,md,html}
 """
 
+
+localrules:
+    plot,
+    check_claims,
+
+
 # What each figure shows, for the report, which lists them in the order of FIGURES.
 SHOWS = {
     "noise": "test error against SNR",
@@ -33,9 +39,10 @@ rule plot:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        expected=lambda w: made_by(f"aggregate_{DRAWN_FROM[w.figure]}", w),
         code=lambda w: fingerprint(f"plot_{w.figure}.py"),
     script:
         "../../scripts/plot_{wildcards.figure}.py"
@@ -62,9 +69,10 @@ rule check_claims:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        expected=lambda w: {study: made_by(f"aggregate_{study}", w) for study in ("noise", "transfer", "ood", "theory")},
         code=fingerprint("check_claims.py"),
     script:
         "../../scripts/check_claims.py"

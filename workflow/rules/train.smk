@@ -22,8 +22,8 @@ rule train_single_index:
     threads: CONFIG.threads
     resources:
         **TRAIN_RESOURCES,
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1300, each=20),
+        runtime=growing(60),
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
@@ -32,6 +32,10 @@ rule train_single_index:
         settings=settings(CONFIG.single_index, "hidden", "initial_scale", "learning_rate", "steps", "weight_decay")
         | TRAINING,
         machine=MACHINE,
+        expected=lambda w: {
+            "data": made_by("single_index_data", w),
+            "covariance": made_by("single_index_covariance", w, estimator=ARMS[w.arm].estimator),
+        },
         code=lambda w: fingerprint("train_single_index.py", optimizer(w)),
     script:
         "../../scripts/train_single_index.py"
@@ -55,8 +59,8 @@ rule tune_ood:
     threads: CONFIG.threads
     resources:
         **TRAIN_RESOURCES,
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1400, each=50, models=tuned_models),
+        runtime=growing(60),
     params:
         master_seed=CONFIG.master_seed,
         seeds=CONFIG.ood.tuning_seeds,
@@ -64,6 +68,10 @@ rule tune_ood:
         learning_rates=lambda w: CONFIG.ood.learning_rates[ARMS[w.arm].method],
         settings=OOD_SETTINGS,
         machine=MACHINE,
+        expected=lambda w: {
+            "data": made_by("ood_data", w, shard=grid.TUNING),
+            "covariance": made_by("ood_covariance", w, shard=grid.TUNING),
+        },
         code=lambda w: fingerprint("tune_ood.py", optimizer(w)),
     script:
         "../../scripts/tune_ood.py"
@@ -87,14 +95,19 @@ rule train_ood:
     threads: CONFIG.threads
     resources:
         **TRAIN_RESOURCES,
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1400, each=50),
+        runtime=growing(60),
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
         arm=arm_parameters,
         settings=OOD_SETTINGS,
         machine=MACHINE,
+        expected=lambda w: {
+            "data": made_by("ood_data", w),
+            "covariance": made_by("ood_covariance", w),
+            "tune": made_by("tune_ood", w),
+        },
         code=lambda w: fingerprint("train_ood.py", optimizer(w)),
     script:
         "../../scripts/train_ood.py"

@@ -1,0 +1,120 @@
+"""What `make resume` stops, what it leaves alone, and when it refuses."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import resume
+from repository import ROOT
+
+FAKE = """#!/usr/bin/env python3
+import pathlib, sys
+here = pathlib.Path(__file__).parent
+jobs = (here / "jobs").read_text().splitlines()
+if pathlib.Path(sys.argv[0]).name == "squeue":
+    print(*jobs, sep="\\n", end="\\n" * bool(jobs))
+else:
+    (here / "jobs").write_text("\\n".join(job for job in jobs if job.split("|")[0] not in sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """A squeue and an scancel whose queue is a file of rows `id|name|folder`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("squeue", "scancel"):
+        (folder / name).write_text(FAKE)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / resume.LOGS).mkdir(parents=True)
+    return folder / "jobs"
+
+
+def sleeper(folder: Path, *words: str) -> subprocess.Popen:
+    """Start a process in a folder whose command line has these words."""
+    folder.mkdir(exist_ok=True)
+    code = "import time; print(flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=folder, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    return process
+
+
+def test_what_is_looked_for_is_what_the_profile_says():
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    assert profile["slurm-jobname-prefix"] + "_" == resume.PREFIX and profile["slurm-logdir"] == resume.LOGS
+
+
+def test_the_jobs_of_this_folder_are_cancelled_and_no_others(queue, tmp_path):
+    others = [f"2|other_b|{tmp_path}", f"3|{resume.PREFIX}c|{tmp_path / 'elsewhere'}"]
+    queue.write_text("\n".join([f"1|{resume.PREFIX}a|{tmp_path}", *others, f"14_2|{resume.PREFIX}a|{tmp_path}"]))
+    assert resume.queued(tmp_path) == ["1", "14_2"]
+    resume.stop_jobs(tmp_path)
+    assert queue.read_text().splitlines() == others
+
+
+def test_a_queue_that_does_not_answer_is_an_error(queue, tmp_path):
+    with pytest.raises(SystemExit, match="(?s)squeue: .*No such file.* try again when SLURM is up"):
+        resume.queued(tmp_path)
+
+
+def test_a_folder_that_never_ran_on_slurm_asks_no_queue(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert resume.queued(tmp_path) == []
+
+
+def test_scripts_of_this_folder_are_stopped_and_no_others(queue, tmp_path):
+    queue.write_text("")
+    here, there = (sleeper(tmp_path / name, ".snakemake/scripts/tmp.train_ood.py") for name in ("here", "there"))
+    try:
+        resume.stop_jobs(tmp_path / "here")
+        assert here.wait(10) < 0 and there.poll() is None
+    finally:
+        for process in (here, there):
+            process.kill()
+            process.wait()
+
+
+def test_jobs_that_do_not_end_are_an_error(queue, tmp_path, monkeypatch):
+    (queue.parent / "scancel").write_text("#!/bin/sh\n")
+    queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
+    monkeypatch.setattr(resume, "PATIENCE", 0)
+    with pytest.raises(SystemExit, match="do not end; see `squeue --me` and `ps`, then try again"):
+        resume.stop_jobs(tmp_path)
+
+
+def test_a_run_that_is_alive_is_not_disturbed(queue, tmp_path, monkeypatch):
+    queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
+    alive = sleeper(tmp_path, "snakemake")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(resume, "is_run", lambda command: command[-1:] == ["snakemake"])
+    try:
+        with pytest.raises(SystemExit) as caught:
+            resume.main()
+        assert f"a run is alive in {tmp_path} (process {alive.pid}); allowed: none" in str(caught.value)
+        assert str(caught.value).endswith(f"stop it first: kill {alive.pid}")
+        assert resume.queued(tmp_path) == ["1"] and alive.poll() is None
+    finally:
+        alive.kill()
+        alive.wait()
+
+
+@pytest.mark.parametrize(
+    "command, run",
+    [
+        (["python3", "/a/.venv/bin/snakemake", "--cores", "2"], True),
+        (["/a/python3", "-m", "snakemake", "--profile", "workflow/profiles/slurm"], True),
+        (["python3", "-m", "snakemake", "--cores", "all", "--mode", "remote"], False),
+        (["python3", "workflow/resume.py", "--profile", "workflow/profiles/slurm"], False),
+        (["make", "resume", "ARGS=snakemake"], False),
+        (["vim", "notes", "on", "snakemake"], False),
+        ([], False),
+    ],
+)
+def test_a_run_is_told_from_a_job_and_from_other_commands(command, run):
+    assert resume.is_run(command) is run

@@ -1,0 +1,88 @@
+"""Go on after a run that was killed: stop what it has left running, unlock the folder, run the same command again.
+
+    make resume
+    make resume ARGS="--profile workflow/profiles/slurm"
+
+Snakemake alone, told to unlock and to run again, would start jobs that are still in a cluster's queue a second time.
+"""
+
+import getpass
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+PREFIX = "featurelearning_"  # slurm-jobname-prefix in workflow/profiles/slurm
+LOGS = "results/logs/slurm"  # slurm-logdir there: a folder that has it has run on SLURM
+PATIENCE = 120  # seconds for what was left to end; a job that trains saves its state first
+
+
+def processes(folder: Path) -> Iterator[tuple[psutil.Process, list[str]]]:
+    """Yield the processes that work in a folder, with their command lines."""
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()) == folder:
+                yield process, process.cmdline()
+        except (psutil.Error, OSError):  # another user's, or just ended
+            continue
+
+
+def is_run(command: list[str]) -> bool:
+    """Return whether a command is a run of Snakemake, and not a job of one."""
+    return "snakemake" in [Path(word).name for word in command[:3]] and "--mode" not in command
+
+
+def is_job(command: list[str]) -> bool:
+    """Return whether a command is a script that Snakemake has started."""
+    return any(".snakemake/scripts/" in word for word in command)
+
+
+def queued(folder: Path) -> list[str]:
+    """Return the SLURM jobs of this folder that wait or run; none where it has never run on SLURM."""
+    if not (folder / LOGS).is_dir():
+        return []
+    command = ["squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%i|%j|%Z"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(
+            f"squeue: {answer.stderr.strip()}; it must say which jobs are left: try again when SLURM is up"
+        )
+    rows = [line.split("|", 2) for line in answer.stdout.splitlines()]
+    return [job for job, name, place in rows if name.startswith(PREFIX) and Path(place) == folder]
+
+
+def stop_jobs(folder: Path) -> None:
+    """Stop the jobs that a killed run has left, on this machine and in SLURM's queue, and wait until they are gone."""
+    here = [process for process, command in processes(folder) if is_job(command)]
+    for process in here:
+        process.terminate()
+    if jobs := queued(folder):
+        subprocess.run(["scancel", *jobs], check=True)
+    if here or jobs:
+        print(f"resume: stopping {len(here)} jobs here and {len(jobs)} in SLURM's queue", file=sys.stderr)
+    deadline = time.monotonic() + PATIENCE
+    while any(process.is_running() and process.status() != "zombie" for process in here) or queued(folder):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"resume: jobs of {folder} do not end; see `squeue --me` and `ps`, then try again")
+        time.sleep(1)
+
+
+def main() -> None:
+    """Stop what was left, unlock, and become the run that the arguments ask for."""
+    folder, snakemake = Path.cwd(), [sys.executable, "-m", "snakemake"]
+    if running := [str(process.pid) for process, command in processes(folder) if is_run(command)]:
+        raise SystemExit(
+            f"resume: a run is alive in {folder} (process {', '.join(running)}); allowed: none, since this stops its "
+            f"jobs; wait for it, or stop it first: kill {' '.join(running)}"
+        )
+    stop_jobs(folder)
+    subprocess.run([*snakemake, "--unlock", *sys.argv[1:]], check=True)
+    os.execv(sys.executable, [*snakemake, *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
