@@ -44,7 +44,7 @@ rule ood_covariance:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=growing(1200, each=30),
+        mem_mb=growing(1200, each=15),
         runtime=growing(20),
     params:
         ridge=CONFIG.ood.covariance_ridge,
