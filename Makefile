@@ -5,6 +5,8 @@ CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 READY := .venv/.stamp
 DRY := $(filter -n --dry-run --dryrun,$(ARGS))
+# On this machine one training at a time has the GPU; the jobs of a profile are on other machines.
+GPU := $(if $(findstring --profile,$(ARGS)),,--resources gpu=1)
 
 .PHONY: help reproduce resume status data test test-long lint bench report readme clean
 
@@ -12,11 +14,11 @@ help:       ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 reproduce: $(READY)  ## reproduce everything, then make the report
-	$(BIN)/snakemake --cores $(CORES) $(ARGS)
+	$(BIN)/snakemake --cores $(CORES) $(GPU) $(ARGS)
 	$(if $(DRY),,@$(MAKE) --no-print-directory report)
 
 resume: $(READY)     ## go on after a run was killed (with its ARGS): stop its jobs, SLURM's too, unlock, run again
-	$(BIN)/python workflow/resume.py --cores $(CORES) $(ARGS)
+	$(BIN)/python workflow/resume.py --cores $(CORES) $(GPU) $(ARGS)
 	@$(MAKE) --no-print-directory report
 
 status: $(READY)     ## say what is done, stale, missing or failed (with the ARGS of the run)

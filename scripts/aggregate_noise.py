@@ -25,7 +25,7 @@ with joblog.to(snakemake.log[0]):
         "direction": range(spectra.shape[1]),
         "eigenvalue": (("case", "direction"), spectra),
     }
-    parameters = records.plain(params) | expected["train"]["parameters"]
+    parameters = records.plain(params) | expected["evaluate"]["parameters"]
     attributes = records.provenance("P1: robustness to label noise", parameters, params.code, device="")
     result = records.empty(LAYOUT, coords, attributes)
     for arm in params.arms:

@@ -16,16 +16,16 @@ def place(shard) -> dict:
 
 
 with joblog.to(snakemake.log[0]):
-    params = snakemake.params
+    params, expected = snakemake.params, snakemake.params.expected["evaluate"]
     coords = {
         **records.arm_coordinates(params.arms),
         "source_case": list(params.cases),
         "seed": range(params.seeds),
     }
-    parameters = records.plain(params) | params.expected["parameters"]
+    parameters = records.plain(params) | expected["parameters"]
     attributes = records.provenance("P1: forward transfer", parameters, params.code, device="")
     result = records.empty(LAYOUT, coords, attributes)
-    records.gather(result, snakemake.input.evaluate, params.expected, place, [*ERRORS, *FLAGS])
+    records.gather(result, snakemake.input.evaluate, expected, place, [*ERRORS, *FLAGS])
     records.require_finite(result, ERRORS[:3], result["diverged_at"])
     records.require_finite(result, ERRORS[3:], result["unfrozen_diverged_at"])
     records.write(result, snakemake.output[0])

@@ -24,4 +24,5 @@ with joblog.to(snakemake.log[0]):
     attributes = records.provenance(
         "features of trained models", records.parameters(model), snakemake.params.code, model.attrs["device"]
     )
+    attributes["model_code_fingerprint"] = model.attrs["code_fingerprint"]
     records.write(records.dataset(variables, coords, attributes), snakemake.output.evaluation)

@@ -28,4 +28,5 @@ with joblog.to(snakemake.log[0]):
     attributes = records.provenance(
         "out-of-distribution accuracies", records.parameters(model), params.code, model.attrs["device"]
     )
+    attributes["model_code_fingerprint"] = model.attrs["code_fingerprint"]
     records.write(records.dataset(variables, {"seed": model["seed"]}, attributes), snakemake.output.evaluation)

@@ -31,4 +31,5 @@ with joblog.to(snakemake.log[0]):
     attributes = records.provenance(
         "transferred first layers", parameters, snakemake.params.code, frozen.attrs["device"]
     )
+    attributes["model_code_fingerprint"] = frozen.attrs["code_fingerprint"]
     records.write(records.dataset(variables, {"seed": frozen["seed"]}, attributes), snakemake.output.evaluation)

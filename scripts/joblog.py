@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import signal
 import sys
 import traceback
@@ -10,6 +11,7 @@ from typing import TextIO
 
 LINES = 10  # of progress in a log
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
+PARENT = os.getppid()  # early, before the imports that take long
 
 
 @contextlib.contextmanager
@@ -37,6 +39,8 @@ def follow_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != PARENT:
+        raise SystemExit("the Snakemake that started this job has ended")
 
 
 def progress(total: int, label: str) -> Callable[[int], None]:
@@ -44,10 +48,14 @@ def progress(total: int, label: str) -> Callable[[int], None]:
     from tqdm import tqdm  # only the training environments have it
 
     bar = tqdm(total=total, desc=label, unit="step", leave=False, disable=not sys.stderr.isatty())
-    printed = -1
+    printed = reached = -1
 
     def report(step: int) -> None:
-        nonlocal printed
+        nonlocal printed, reached
+        if step < reached:  # the next part of a batch begins
+            bar.reset()
+            printed = -1
+        reached = step
         bar.update(step - bar.n)
         if step * LINES // total > printed:
             printed = step * LINES // total

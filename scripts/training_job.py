@@ -25,6 +25,6 @@ def begin(snakemake, title: str) -> Iterator[Job]:
     params, resources = snakemake.params, snakemake.resources
     device = devices.configure(params.machine["threads"], params.machine["device"], resources.compile_cache)
     attributes = records.provenance(title, records.plain(params, "machine"), params.code, devices.name(device))
-    made_with = attributes | {"threads": params.machine["threads"]}
+    made_with = attributes | {"threads": params.machine["threads"], "processor": devices.processor()}
     with checkpoints.kept(resources.state, resources.checkpoint_seconds, made_with, snakemake.input) as checkpoint:
         yield Job(device, attributes, checkpoint, devices.cache_folder(resources.compile_cache))

@@ -7,7 +7,10 @@ The rows on whole runs are read from Snakemake's benchmark files in results/benc
 import argparse
 import csv
 import functools
+import math
 import os
+import re
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -19,8 +22,11 @@ import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 
+import grid  # noqa: E402
+import model  # noqa: E402
+import synthetic  # noqa: E402
 from featurelearning import descent, devices, models, training  # noqa: E402
 from featurelearning.optimizers import sigma_power  # noqa: E402
 from featurelearning.optimizers.problem import Problem  # noqa: E402
@@ -29,21 +35,30 @@ MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
 CACHE = ROOT / ".cache" / "compile"
 RATE, DECAY, SQUARE, BEST_OF, THREADS = 0.01, 1e-6 / SAMPLES, 2048, 20, 2
+BATCHES = (10, 100, 1000, 10_000)  # models at once on a GPU
+GATHERED = (250, 500, 1000)  # shards
+# A program between, for its size: a child's peak memory counts from that of the process which it was forked from.
+OPTIONS = {"cwd": ROOT, "capture_output": True, "text": True}
+MEASURED = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stderr=subprocess.STDOUT)
+print("KiB", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
-def problem() -> tuple[models.Params, torch.Tensor, torch.Tensor, torch.Tensor]:
+def problem(m: int = MODELS, device: str = "cpu") -> tuple[models.Params, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return models, inputs, labels and diagonal preconditioners of the default noise study's shape."""
     rng = np.random.default_rng(0)
-    params = models.stack([models.kaiming_uniform(rng, INPUTS, HIDDEN, 1, 0.1) for _ in range(MODELS)], torch.float32)
-    x = torch.as_tensor(rng.standard_normal((MODELS, SAMPLES, INPUTS)), dtype=torch.float32)
-    y = torch.as_tensor(rng.standard_normal((MODELS, SAMPLES)), dtype=torch.float32)
-    return params, x, y, torch.linspace(0.5, 1.5, INPUTS).expand(MODELS, INPUTS).contiguous()
+    params = models.stack(
+        [models.kaiming_uniform(rng, INPUTS, HIDDEN, 1, 0.1) for _ in range(m)], torch.float32, device
+    )
+    x = torch.as_tensor(rng.standard_normal((m, SAMPLES, INPUTS)), dtype=torch.float32, device=device)
+    y = torch.as_tensor(rng.standard_normal((m, SAMPLES)), dtype=torch.float32, device=device)
+    return params, x, y, torch.linspace(0.5, 1.5, INPUTS, device=device).expand(m, INPUTS).contiguous()
 
 
-def ours(steps: int, compiled: bool, folder: Path):
+def ours(steps: int, compiled: bool, folder: Path, m: int = MODELS, device: str = "cpu"):
     """Return a function that trains the batch for some steps as the workflow does: compiled descent, or torch step."""
-    params, x, y, p = problem()
-    rate, updates = torch.full((MODELS, 1, 1), RATE), torch.zeros(MODELS, dtype=torch.int32)
+    params, x, y, p = problem(m, device)
+    rate, updates = torch.full((m, 1, 1), RATE, device=device), torch.zeros(m, dtype=torch.int32, device=device)
     if compiled:
         library = descent.build(folder) or sys.exit("bench: the C++ descent cannot be built here, so it has no speed")
         advance = descent.stepper(library, x, y, p, rate, DECAY)
@@ -110,14 +125,87 @@ def hot_loop(threads: int, folder: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-def dry_run(name: str, bar: str, *config: str) -> tuple[str, str, str]:
-    """Return the row of a dry-run of the workflow with some configuration."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "--config", *config]
-    with tempfile.TemporaryDirectory() as folder:
+def gpu_rows(folder: Path) -> list[tuple[str, str, str]]:
+    """Return models x steps per second on a GPU against the size of the batch, with the share of its matrix product."""
+    if not torch.cuda.is_available():
+        return [("model-steps a second on a GPU, by batch", "no CUDA device here: not measured", "")]
+    square = torch.randn(SQUARE, SQUARE, device="cuda")
+    rate = 2 * SQUARE**3 / gpu_seconds(lambda: square @ square)
+    rows = [(f"matrix product {SQUARE}^3 on {torch.cuda.get_device_name()}", f"{rate / 1e9:.0f} GFLOP/s", "")]
+    for m in BATCHES:
+        speed = 20 * m / gpu_seconds(ours(20, False, folder, m, "cuda"))
+        name = f"model-steps a second on it in a batch of {m}, share of that rate"
+        rows.append((name, f"{speed:.3g}, {FLOP * speed / rate:.2f}", ""))
+    return rows
+
+
+def gpu_seconds(function) -> float:
+    """Return the best of some times of a function on the GPU, after a warm-up."""
+    times = []
+    for _ in range(7):
+        torch.cuda.synchronize()
         start = time.perf_counter()
-        done = subprocess.run([*command[:4], "--directory", folder, *command[4:]], cwd=ROOT, capture_output=True)
-    seconds = time.perf_counter() - start
-    return name, f"{seconds:.1f} s" if done.returncode == 0 else f"failed: {done.stderr.decode()[-200:]}", bar
+        function()
+        torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[2:])
+
+
+def dry_run(name: str, bar: str, *config: str) -> tuple[str, str, str]:
+    """Return the row of a dry-run of the workflow with some configuration: time, memory, number of jobs."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--directory", folder]
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", MEASURED, *command, "--config", *config], **OPTIONS)
+        seconds = time.perf_counter() - start
+    jobs, memory = (re.search(rf"^{name} +(\d+)", done.stdout, re.MULTILINE) for name in ("total", "KiB"))
+    if not jobs:
+        return name, f"failed: {(done.stdout + done.stderr)[-200:]}", bar
+    return name, f"{seconds:.1f} s, {int(memory[1]) / 1024:.0f} MiB, {jobs[1]} jobs", bar
+
+
+def seeds_for(cells: int, default: dict) -> int:
+    """Return the number of seeds with which the default grid has so many cells, models that are trained."""
+    each = sum(grid.trained_files(model.validate(default | {"seeds": 10})).values()) / 10
+    return math.ceil(cells / each)
+
+
+def scale() -> list[tuple[str, str, str]]:
+    """Return the rows on large grids: planning them, and gathering their results."""
+    default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    rows = [dry_run("dry-run of the default grid", "<= 6 s", "threads=1")]
+    for cells, size, bar in ((10_000, 10, "<= 15 s"), (100_000, 100, "<= 20 s")):
+        settings = (f"seeds={seeds_for(cells, default)}", f"seeds_per_shard={size}")
+        rows.append(dry_run(f"dry-run of {cells} cells in shards of {size}", bar, *settings))
+    times = {shards: gathering(shards) for shards in GATHERED}
+    for shards, seconds in times.items():
+        each = f"{seconds:.1f} s, {1000 * seconds / shards:.1f} ms a shard"
+        rows.append((f"gathering {10 * shards} cells from {shards} shards of two files", each, "linear"))
+    return rows
+
+
+def gathering(shards: int) -> float:
+    """Return the seconds that aggregate_noise.py takes for so many shards of 10 seeds, made up, of one arm."""
+    arm = {"id": "sigma_population_p+0.00", "method": "sigma_power", "estimator": "population", "p": 0.0}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [synthetic.shard(Path(folder), arm, range(10 * i, 10 * i + 10)) for i in range(shards)]
+        job = synthetic.Job(
+            input=synthetic.Names(**{stage: [names[stage] for names in files] for stage in ("train", "evaluate")}),
+            output=[f"{folder}/noise.nc"],
+            log=[f"{folder}/log"],
+            params=synthetic.Names(
+                arms=[arm],
+                seeds=10 * shards,
+                snrs=[1.0],
+                planned={"population": [1.0]},
+                cases={"High": synthetic.EIGENVALUES["High"]},
+                expected={"train": {}, "evaluate": {"parameters": {}}},
+                code="bench",
+            ),
+        )
+        start = time.perf_counter()
+        runpy.run_path(str(ROOT / "scripts" / "aggregate_noise.py"), {"snakemake": job})
+        return time.perf_counter() - start
 
 
 def job(name: str) -> dict[str, float]:
@@ -172,8 +260,7 @@ def main() -> None:
     device = devices.configure(threads, "cpu", CACHE)
     print(f"torch {torch.__version__}, {devices.name(device)}, best of {BEST_OF}, interleaved")
     rows = hot_loop(threads, devices.cache_folder(CACHE))
-    rows += [fixed_cost(), dry_run("dry-run of the default grid", "<= 6 s", "threads=1")]
-    rows += [dry_run("dry-run of 10 000 cells in shards of 10", "<= 15 s", "seeds=102"), *whole_run()]
+    rows += [*gpu_rows(devices.cache_folder(CACHE)), fixed_cost(), *scale(), *whole_run()]
     width = max(len(name) for name, *_ in rows)
     for name, value, bar in rows:
         print(f"{name:<{width}}  {value:<24}  {bar}")

@@ -3,6 +3,7 @@
 Tolerances are declared here once, by kind of test.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +22,18 @@ def assert_close(found, wanted, tolerance: float = EXACT) -> None:
     found, wanted = np.asarray(found), np.asarray(wanted)
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * max(np.abs(wanted).max(initial=0), 1e-300))
+
+
+class StopAt(threading.Event):
+    """A wish to stop that comes at the n-th look."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def is_set(self) -> bool:
+        self.looks -= 1
+        return self.looks <= 0
 
 
 def random_params(rng: np.random.Generator, m: int, d: int, h: int, o: int = 1) -> dict[str, Tensor]:

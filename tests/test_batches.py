@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning import batches, classification, models, regression
-from references import assert_close
+from featurelearning import batches, checkpoints, classification, models, regression
+from references import StopAt, assert_close
 
 SETTINGS = {"steps": 20, "records": 5, "learning_rate": 0.05, "weight_decay": 0.1}
 M, D, H, N = 7, 4, 6, 15
@@ -87,17 +87,30 @@ def test_learning_rates_go_with_their_models():
     assert len(set(whole.curves["train_loss"][:, -1])) == 4
 
 
-def test_each_part_has_its_own_checkpoint():
-    asked = []
-
-    class Recorder:
-        def part(self, first, last):
-            asked.append((first, last))
-
+def test_parts_that_were_trained_are_not_trained_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(checkpoints, "PIECE", 1e9)  # four looks a part, however busy the machine is
     initial, data, options = problem()
-    each = batches.bytes_per_model(initial[0], data, 4)
-    regression.fit(initial, data, SETTINGS, method="sgd", checkpoint=Recorder(), memory=3 * each, **options)
-    assert asked == [(0, 1), (2, 3), (4, 6)]
+    memory = 3 * batches.bytes_per_model(initial[0], data, 8)
+
+    def train(looks):
+        checkpoint = checkpoints.Checkpoint(tmp_path / "state", 1e9, StopAt(looks))
+        settings = {"method": "adam", "dtype": torch.float64, "memory": memory, "checkpoint": checkpoint}
+        return regression.fit(initial, data, SETTINGS, **settings, **options)
+
+    whole = train(looks=1000)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(checkpoints.Interrupted):
+        train(looks=8)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.0-1.eager", "state.2-3.eager"]
+    capsys.readouterr()
+    again = train(looks=1000)
+    out = capsys.readouterr().out
+    assert "training goes on after step 20, saved in" in out and "/state.0-1.eager" in out and "/state.2-3.eager" in out
+    for name, curve in whole.curves.items():
+        np.testing.assert_array_equal(again.curves[name], curve)
+    for name, value in whole.params.items():
+        np.testing.assert_array_equal(again.params[name], value)
 
 
 def test_the_estimate_is_enough_on_a_real_device():

@@ -12,24 +12,12 @@ import torch
 from featurelearning import checkpoints, descent, models, training
 from featurelearning.optimizers import adam, momentum, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
-from references import random_params
+from references import StopAt, random_params
 from repository import require
 
 M, D, H, N = 3, 5, 8, 20
 STEPS = training.schedule(60, 8)
 RATES = [0.05, 300.0, 0.02]  # the second model diverges
-
-
-class StopAt(threading.Event):
-    """A wish to stop that comes at the n-th look."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.looks = looks
-
-    def is_set(self) -> bool:
-        self.looks -= 1
-        return self.looks <= 0
 
 
 @pytest.fixture(scope="module")
@@ -147,11 +135,11 @@ def test_sigterm_saves_says_where_and_the_next_run_goes_on_and_cleans_up(tmp_pat
 
 def test_an_error_leaves_the_state_for_the_next_run(tmp_path):
     with pytest.raises(ZeroDivisionError), checkpoints.kept(tmp_path, 0, {}, []) as checkpoint:
-        checkpoint.part(0, 4).offer({"step": 7})
+        checkpoint.part("0-4").offer({"step": 7})
         raise ZeroDivisionError
     with checkpoints.kept(tmp_path, 0, {}, []) as checkpoint:
-        assert checkpoint.part(0, 4).restore(torch.device("cpu")) == {"step": 7}
-        assert checkpoint.part(5, 9).restore(torch.device("cpu")) is None
+        assert checkpoint.part("0-4").restore(torch.device("cpu")) == {"step": 7}
+        assert checkpoint.part("5-9").restore(torch.device("cpu")) is None
     assert list(tmp_path.iterdir()) == []
 
 

@@ -127,14 +127,14 @@ SMI = """#!/bin/sh
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A GPU with 10 000 bytes free, of which at most three MiB were taken."""
+    """A GPU of 20 000 bytes, half of them free, of which at most three MiB were taken."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 20_000))
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234"))
 
 
-def test_training_may_take_nine_tenths_of_what_a_gpu_has_free_and_all_of_a_cpus(gpu):
-    assert devices.memory(CUDA) == 9000 and devices.memory(torch.device("cpu")) is None
+def test_training_may_take_four_fifths_of_a_gpus_memory_and_all_of_a_cpus(gpu):
+    assert devices.memory(CUDA) == 16_000 and devices.memory(torch.device("cpu")) is None
 
 
 def test_a_result_says_how_a_gpu_was_used_and_nothing_of_a_cpu(gpu, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What a user reads when a job of the workflow fails, and what is left behind: nothing half-written."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -95,6 +96,22 @@ def test_a_file_of_other_code_or_parameters_is_refused_and_made_anew(copy, spoil
     (copy / TRAINED).unlink()
     assert snakemake(copy, "--", EVALUATED).returncode == 0
     assert (copy / TRAINED).read_bytes() == before
+
+
+def test_a_gathered_file_of_other_parameters_is_refused_where_it_is_drawn_and_judged(copy):
+    path = copy / "results/noise.nc"
+
+    def spoil(dataset):
+        parameters = records.parameters(dataset)
+        parameters["settings"]["learning_rate"] = 0.5
+        dataset.attrs["parameters"] = json.dumps(parameters)
+
+    change(path, spoil)
+    done = snakemake(copy, "--", "results/claims.csv", "results/figures/noise.png")
+    assert done.returncode != 0
+    fault = "parameters.settings.learning_rate is 0.5, allowed: 0.03; delete it and run the same command again"
+    for name in ("check_claims", "plot/noise"):
+        assert fault in (copy / f"results/logs/{name}.log").read_text(encoding="utf-8").splitlines()[-1]
 
 
 def test_a_nan_planted_in_a_shard_is_found_and_its_cell_named(copy):

@@ -181,11 +181,12 @@ def made_with(**changes) -> dict:
     [
         (made_with(), None),
         (made_with(code_fingerprint=["a", "0123456789abcdef"]), None),
-        (made_with(parameters={"settings": {"rates": (0.1, 1)}}), None),  # some of the keys; tuples are JSON's lists
+        ({"parameters": {"settings": {"steps": 5, "rates": (0.1, 1)}}}, None),  # some parameters; a tuple is a list
         ({}, None),
         (made_with(code_fingerprint="a"), "code_fingerprint is '0123456789abcdef', allowed: 'a'"),
         (made_with(code_fingerprint=["a", "b"]), "code_fingerprint is '0123456789abcdef', allowed: ['a', 'b']"),
         (made_with(parameters={"settings": {"steps": 6}}), "parameters.settings.steps is 5, allowed: 6"),
+        (made_with(parameters={"settings": {"steps": 5}}), "parameters.settings.rates is [0.1, 1], allowed: None"),
         (made_with(parameters={"seeds": [0]}), "parameters.seeds is [0, 1], allowed: [0]"),
         (made_with(parameters={"momentum": 0.9}), "parameters.momentum is None, allowed: 0.9"),
     ],

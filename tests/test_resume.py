@@ -1,10 +1,12 @@
 """What `make resume` stops, what it leaves alone, and when it refuses."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -73,11 +75,35 @@ def test_scripts_of_this_folder_are_stopped_and_no_others(queue, tmp_path):
     here, there = (sleeper(tmp_path / name, ".snakemake/scripts/tmp.train_ood.py") for name in ("here", "there"))
     try:
         resume.stop_jobs(tmp_path / "here")
-        assert here.wait(10) < 0 and there.poll() is None
+        assert not psutil.pid_exists(here.pid) and there.poll() is None
     finally:
         for process in (here, there):
             process.kill()
             process.wait()
+
+
+def test_a_job_that_has_just_ended_is_no_error(queue, tmp_path, monkeypatch):
+    queue.write_text("")
+    gone = sleeper(tmp_path / "here")
+    process = psutil.Process(gone.pid)
+    gone.kill()
+    gone.wait()
+    monkeypatch.setattr(resume, "processes", lambda folder: [(process, [".snakemake/scripts/tmp.py"])])
+    resume.stop_jobs(tmp_path)
+
+
+def test_a_run_on_another_machine_may_be_alive(queue, tmp_path, monkeypatch):
+    queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
+    (tmp_path / resume.RUN).write_text("login7\n")
+    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2", "--directory", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        resume.main()
+    message = str(caught.value)
+    assert message.startswith(f"resume: the last run of {tmp_path} was started on login7 and may be alive there")
+    assert message.endswith(f"run this there, or, if that machine is gone, first: rm {tmp_path / resume.RUN}")
+    assert resume.queued(tmp_path) == ["1"]
+    (tmp_path / resume.RUN).write_text(socket.gethostname())
+    assert resume.begun_elsewhere(tmp_path) is None
 
 
 def test_jobs_that_do_not_end_are_an_error(queue, tmp_path, monkeypatch):
@@ -92,6 +118,7 @@ def test_a_run_that_is_alive_is_not_disturbed(queue, tmp_path, monkeypatch):
     queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
     alive = sleeper(tmp_path, "snakemake")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2"])
     monkeypatch.setattr(resume, "is_run", lambda command: command[-1:] == ["snakemake"])
     try:
         with pytest.raises(SystemExit) as caught:

@@ -16,7 +16,7 @@ ARM = {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "p
 
 MADE_WITH = {"arm": ARM, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {"steps": 5}}
 EXPECTED = {name: {} for name in ("data", "model", "frozen", "unfrozen", "evaluate")}
-EXPECTED["train"] = {"parameters": {"master_seed": 1, "settings": {"steps": 5}}}
+EXPECTED |= {"train": {}, "evaluate": {"parameters": {"master_seed": 1, "settings": {"steps": 5}}}}
 
 
 def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -> None:

@@ -6,8 +6,11 @@
 Snakemake alone, told to unlock and to run again, would start jobs that are still in a cluster's queue a second time.
 """
 
+import argparse
+import contextlib
 import getpass
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ import psutil
 
 PREFIX = "featurelearning_"  # slurm-jobname-prefix in workflow/profiles/slurm
 LOGS = "results/logs/slurm"  # slurm-logdir there: a folder that has it has run on SLURM
+RUN = "results/.run"  # names the machine of a run that has not come to its end; written by common.smk
 PATIENCE = 120  # seconds for what was left to end; a job that trains saves its state first
 
 
@@ -59,21 +63,37 @@ def stop_jobs(folder: Path) -> None:
     """Stop the jobs that a killed run has left, on this machine and in SLURM's queue, and wait until they are gone."""
     here = [process for process, command in processes(folder) if is_job(command)]
     for process in here:
-        process.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ends by itself when it loses its Snakemake
+            process.terminate()
     if jobs := queued(folder):
         subprocess.run(["scancel", *jobs], check=True)
     if here or jobs:
         print(f"resume: stopping {len(here)} jobs here and {len(jobs)} in SLURM's queue", file=sys.stderr)
     deadline = time.monotonic() + PATIENCE
-    while any(process.is_running() and process.status() != "zombie" for process in here) or queued(folder):
+    while psutil.wait_procs(here, timeout=0)[1] or queued(folder):
         if time.monotonic() > deadline:
             raise SystemExit(f"resume: jobs of {folder} do not end; see `squeue --me` and `ps`, then try again")
         time.sleep(1)
 
 
+def begun_elsewhere(folder: Path) -> str | None:
+    """Return the machine on which a run of a folder was started and has not ended, if it is not this one."""
+    path = folder / RUN
+    host = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    return host if host not in ("", socket.gethostname()) else None
+
+
 def main() -> None:
     """Stop what was left, unlock, and become the run that the arguments ask for."""
-    folder, snakemake = Path.cwd(), [sys.executable, "-m", "snakemake"]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--directory", "-d", default=".")
+    folder = Path(parser.parse_known_args()[0].directory).resolve()
+    snakemake = [sys.executable, "-m", "snakemake"]
+    if host := begun_elsewhere(folder):
+        raise SystemExit(
+            f"resume: the last run of {folder} was started on {host} and may be alive there, which cannot be seen from "
+            f"{socket.gethostname()}; run this there, or, if that machine is gone, first: rm {folder / RUN}"
+        )
     if running := [str(process.pid) for process, command in processes(folder) if is_run(command)]:
         raise SystemExit(
             f"resume: a run is alive in {folder} (process {', '.join(running)}); allowed: none, since this stops its "

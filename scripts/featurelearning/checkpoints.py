@@ -35,9 +35,9 @@ class Checkpoint:
         self.path, self.seconds, self.stop = path, seconds, stop
         self.piece, self.saved = 1, time.monotonic()
 
-    def part(self, first: int, last: int) -> "Checkpoint":
-        """Return the checkpoint of the models first .. last of a batch that is trained in parts."""
-        return Checkpoint(self.path.with_name(f"{self.path.name}.{first}-{last}"), self.seconds, self.stop)
+    def part(self, name: str) -> "Checkpoint":
+        """Return the checkpoint of a part of the computation."""
+        return Checkpoint(self.path.with_name(f"{self.path.name}.{name}"), self.seconds, self.stop)
 
     def restore(self, device: torch.device) -> dict[str, Any] | None:
         """Return the saved state with its tensors on a device, or None where there is none that can be read."""
@@ -57,23 +57,27 @@ class Checkpoint:
 
     def offer(self, state: Mapping[str, Any]) -> None:
         """Save the state if its time has come; raises Interrupted, having saved it, where training shall stop."""
-        if not self.stop.is_set() and time.monotonic() - self.saved < self.seconds:
-            return
-        with atomic.whole(self.path) as temporary:
-            torch.save(dict(state), temporary)
-        self.saved = time.monotonic()
-        if self.stop.is_set():
+        stopped = self.stop.is_set()
+        if stopped or time.monotonic() - self.saved >= self.seconds:
+            self.save(state)
+        if stopped:
             raise Interrupted(
                 f"stopped by SIGTERM after step {state['step']}; the state is saved in {self.path}, "
                 "the same command goes on from there"
             )
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Save the state."""
+        with atomic.whole(self.path) as temporary:
+            torch.save(dict(state), temporary)
+        self.saved = time.monotonic()
 
 
 @contextlib.contextmanager
 def kept(folder: Path, seconds: float, made_with: Mapping, files: Iterable[Path]) -> Iterator[Checkpoint]:
     """Give the checkpoint of a computation, asked to stop by SIGTERM; at its good end the state is removed.
 
-    made_with: parameters, versions, device and code; files: what it reads. Both make the name of the state.
+    made_with: parameters, versions, processor, code; files: what it reads. Both make the name of the state.
     """
     stop = threading.Event()
     checkpoint = Checkpoint(Path(folder) / key(made_with, files), seconds, stop)
@@ -82,7 +86,7 @@ def kept(folder: Path, seconds: float, made_with: Mapping, files: Iterable[Path]
         yield checkpoint
     finally:
         signal.signal(signal.SIGTERM, previous)
-    for path in checkpoint.path.parent.glob(f"{checkpoint.path.name}*"):  # those of its parts, too
+    for path in checkpoint.path.parent.glob(f"*{checkpoint.path.name}*"):  # of its parts, and half-written ones, too
         path.unlink()
 
 

@@ -75,9 +75,10 @@ def fit(
     for part in parts:
         cut = {key: value[part] for key, value in data.items()}
         p, v = (value if value is None else value[part] for value in (powers, basis))
-        kept = checkpoint if checkpoint is None or len(parts) == 1 else checkpoint.part(part.start, part.stop - 1)
+        kept = checkpoint and checkpoint.part(f"{part.start}-{part.stop - 1}")
         task = (initial[part], cut, make_task, settings, weight_decay, rates[part], names[part])
-        runs.append(fit_batch(*task, basis=v, powers=p, dtype=dtype, checkpoint=kept, **shared))
+        run = fit_batch(*task, basis=v, powers=p, dtype=dtype, checkpoint=kept, **shared)
+        runs.append(run._replace(params={key: value.cpu() for key, value in run.params.items()}))
     return runs[0] if len(runs) == 1 else joined(runs)
 
 
@@ -126,7 +127,7 @@ def fit_batch(
         step == "torch.compile",
         progress,
         advance,
-        checkpoint,
+        checkpoint and checkpoint.part(step),  # another way to make the steps rounds differently
     )
     change = relative_change(start["weight1"], run.params["weight1"])
     back = {} if basis is None else {"weight1": place(basis) @ run.params["weight1"]}

@@ -205,12 +205,16 @@ def read(path: str | os.PathLike, expected: Mapping | None = None, names: Sequen
 
 
 def differences(found: Mapping, wanted: Mapping, prefix: str = "") -> Iterator[tuple[str, object, object]]:
-    """Yield name, value and wanted value of every entry of `wanted`, at any depth, that is another in `found`."""
-    for name, value in wanted.items():
-        given = found.get(name)
+    """Yield name, value and wanted value of every entry of `wanted`, at any depth, that is another in `found`.
+
+    `found` may have more attributes and more parameters, but nothing more within a parameter.
+    """
+    more = found.keys() - wanted.keys() if prefix.count(".") > 1 else ()
+    for name in [*wanted, *sorted(more)]:
+        given, value = found.get(name), wanted.get(name)
         if isinstance(value, dict) and isinstance(given, dict):
             yield from differences(given, value, f"{prefix}{name}.")
-        elif given != value and not (name == "code_fingerprint" and isinstance(value, list) and given in value):
+        elif given != value and not (name.endswith("code_fingerprint") and isinstance(value, list) and given in value):
             yield prefix + name, given, value
 
 

@@ -165,7 +165,10 @@ def follow(
         record = {key: torch.where(alive, value, torch.nan) for key, value in seen.items()}
         position = position._replace(curves=(*position.curves, record))
         progress(target)
+    if checkpoint:
+        checkpoint.save(position._asdict())  # one of several parts, or what is left is removed at once
     params, _, updates, _, curves = position
+    alive = updates == steps[-1]
     stacked = {key: torch.stack([record[key] for record in curves], dim=-1).cpu().numpy() for key in curves[0]}
     params = {key: torch.where(alive[:, None, None], value, torch.nan) for key, value in params.items()}
     return Run(params, stacked, torch.where(alive, -1, updates + 1).cpu().numpy())

@@ -4,6 +4,7 @@ INPUTS   results/{noise,transfer,ood,theory}/evaluate/... (and the curves of res
 OUTPUTS  results/noise.nc, results/transfer.nc, results/ood.nc, results/theory.nc
 """
 
+
 # Seconds each: on a cluster they would wait in a queue for longer than they run.
 localrules:
     aggregate_noise,
@@ -36,7 +37,7 @@ rule aggregate_noise:
         cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
         expected={
             "train": made_by_each("train_single_index", grid.noise_arms(CONFIG)),
-            "evaluate": made_by_each("evaluate_noise", of="train_single_index"),
+            "evaluate": made_by_each("evaluate_noise", grid.noise_arms(CONFIG), of="train_single_index"),
         },
         code=fingerprint("aggregate_noise.py"),
     script:
@@ -62,7 +63,9 @@ rule aggregate_transfer:
         arms=rows(grid.transfer_arms(CONFIG)),
         seeds=CONFIG.seeds,
         cases=list(CONFIG.single_index.cases),
-        expected=made_by_each("evaluate_transfer", of="train_single_index"),
+        expected={
+            "evaluate": made_by_each("evaluate_transfer", grid.transfer_arms(CONFIG), of="train_single_index"),
+        },
         code=fingerprint("aggregate_transfer.py"),
     script:
         "../../scripts/aggregate_transfer.py"
@@ -89,7 +92,7 @@ rule aggregate_ood:
         seeds=CONFIG.seeds,
         expected={
             "tune": made_by_each("tune_ood", grid.ood_arms(CONFIG)),
-            "evaluate": made_by_each("evaluate_ood", of="train_ood"),
+            "evaluate": made_by_each("evaluate_ood", grid.ood_arms(CONFIG), of="train_ood"),
         },
         code=fingerprint("aggregate_ood.py"),
     script:
@@ -112,7 +115,7 @@ rule aggregate_theory:
         mem_mb=growing(1000),
         runtime=growing(20),
     params:
-        expected=made_by_each("evaluate_theory"),
+        expected={"evaluate": made_by_each("evaluate_theory")},
         code=fingerprint("aggregate_theory.py"),
     script:
         "../../scripts/aggregate_theory.py"

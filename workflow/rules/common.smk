@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 # The package of the workflow: plain Python, so that tests import it as well.
@@ -32,6 +34,9 @@ MNIST = {
 
 # The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
 READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
+
+# Names the machine of a run that has not come to its end, for `make resume`.
+RUN = "results/.run"
 
 # Relative, so that a checkout that was moved reruns nothing.
 CLAIMS = os.path.relpath(f"{workflow.basedir}/../config/claims.yaml")
@@ -68,7 +73,16 @@ onstart:
         ) from None
     if CONFIG.device == "auto":
         print(f"device: auto finds {'a GPU' if GPU else 'no GPU, training runs on the CPU'}")
+    Path(RUN).write_text(socket.gethostname(), encoding="utf-8")
     progress.start(grid.trained_files(CONFIG), workflow.dag.jobs, workflow.dag.needrun_jobs())
+
+
+onsuccess:
+    Path(RUN).unlink(missing_ok=True)
+
+
+onerror:
+    Path(RUN).unlink(missing_ok=True)
 
 
 def arm_parameters(wildcards):
@@ -115,6 +129,14 @@ def made_by(rule, wildcards, **others):
     return {"code_fingerprint": given.pop("code"), "parameters": given}
 
 
+def gathered(study):
+    """Return what the aggregated file of a study must say: its own parameters, and those of what it was made from."""
+    own = made_by(f"aggregate_{study}", {})
+    return own | {
+        "parameters": own["parameters"] | getattr(rules, f"aggregate_{study}").params.expected["evaluate"]["parameters"]
+    }
+
+
 def made_by_each(rule, arms=(), of=None):
     """Return what the files of all of a rule's jobs have in common: their fixed parameters, and a code of the arms'.
 
@@ -124,8 +146,14 @@ def made_by_each(rule, arms=(), of=None):
     code = given.pop("code")
     codes = {code(SimpleNamespace(arm=arm.id)) for arm in arms} if callable(code) else {code}
     fixed = {key: value for key, value in given.items() if not callable(value)}
-    inherited = made_by_each(of)["parameters"] if of else {}
-    return {"code_fingerprint": sorted(codes), "parameters": inherited | fixed}
+    if not of:
+        return {"code_fingerprint": sorted(codes), "parameters": fixed}
+    models = made_by_each(of, arms)
+    return {
+        "code_fingerprint": sorted(codes),
+        "model_code_fingerprint": models["code_fingerprint"],
+        "parameters": models["parameters"] | fixed,
+    }
 
 
 def recorded(rule):

@@ -42,7 +42,7 @@ rule plot:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        expected=lambda w: made_by(f"aggregate_{DRAWN_FROM[w.figure]}", w),
+        expected=lambda w: gathered(DRAWN_FROM[w.figure]),
         code=lambda w: fingerprint(f"plot_{w.figure}.py"),
     script:
         "../../scripts/plot_{wildcards.figure}.py"
@@ -72,7 +72,7 @@ rule check_claims:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        expected=lambda w: {study: made_by(f"aggregate_{study}", w) for study in ("noise", "transfer", "ood", "theory")},
+        expected={study: gathered(study) for study in ("noise", "transfer", "ood", "theory")},
         code=fingerprint("check_claims.py"),
     script:
         "../../scripts/check_claims.py"
