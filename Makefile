@@ -11,7 +11,7 @@ GPU := $(if $(findstring --profile,$(ARGS)),,--resources gpu=1)
 .PHONY: help reproduce resume status data test test-long lint bench report readme clean
 
 help:       ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 reproduce: $(READY)  ## reproduce everything, then make the report
 	$(BIN)/snakemake --cores $(CORES) $(GPU) $(ARGS)

@@ -131,6 +131,15 @@ def test_a_run_that_is_alive_is_not_disturbed(queue, tmp_path, monkeypatch):
         alive.wait()
 
 
+def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):
+    queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2", "-n"])
+    with pytest.raises(SystemExit, match="resume: -n given, .* to see what is left to do: make status"):
+        resume.main()
+    assert resume.queued(tmp_path) == ["1"]
+
+
 @pytest.mark.parametrize(
     "command, run",
     [

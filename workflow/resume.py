@@ -89,6 +89,11 @@ def main() -> None:
     parser.add_argument("--directory", "-d", default=".")
     folder = Path(parser.parse_known_args()[0].directory).resolve()
     snakemake = [sys.executable, "-m", "snakemake"]
+    if dry := {"-n", "--dry-run", "--dryrun"}.intersection(sys.argv):
+        raise SystemExit(
+            f"resume: {dry.pop()} given, but this stops jobs and unlocks a folder; allowed: the arguments of a run; "
+            "to see what is left to do: make status"
+        )
     if host := begun_elsewhere(folder):
         raise SystemExit(
             f"resume: the last run of {folder} was started on {host} and may be alive there, which cannot be seen from "
