@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import resume
+from featurelearning import atomic
 from repository import ROOT
 
 FAKE = """#!/usr/bin/env python3
@@ -129,6 +130,18 @@ def test_a_run_that_is_alive_is_not_disturbed(queue, tmp_path, monkeypatch):
     finally:
         alive.kill()
         alive.wait()
+
+
+def test_what_was_half_written_is_removed_and_nothing_else(tmp_path):
+    kept = [tmp_path / "results" / name for name in (".run", "noise.nc", ".hidden.nc", "data/a.nc")]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    with atomic.whole(tmp_path / "results/data/a.nc") as temporary:
+        temporary.write_text("half")
+        temporary.with_name(temporary.name.replace("a.nc", "b.nc")).write_text("half")
+    resume.remove_half_written(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
 def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import getpass
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import psutil
 PREFIX = "featurelearning_"  # slurm-jobname-prefix in workflow/profiles/slurm
 LOGS = "results/logs/slurm"  # slurm-logdir there: a folder that has it has run on SLURM
 RUN = "results/.run"  # names the machine of a run that has not come to its end; written by common.smk
+HALF_WRITTEN = re.compile(r"\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.")  # names that atomic.py writes to
 PATIENCE = 120  # seconds for what was left to end; a job that trains saves its state first
 
 
@@ -76,6 +78,13 @@ def stop_jobs(folder: Path) -> None:
         time.sleep(1)
 
 
+def remove_half_written(folder: Path) -> None:
+    """Remove the temporary files of jobs that were killed while they wrote; none is alive now."""
+    for path in (folder / "results").rglob(".*"):
+        if HALF_WRITTEN.match(path.name):
+            path.unlink()
+
+
 def begun_elsewhere(folder: Path) -> str | None:
     """Return the machine on which a run of a folder was started and has not ended, if it is not this one."""
     path = folder / RUN
@@ -105,6 +114,7 @@ def main() -> None:
             f"jobs; wait for it, or stop it first: kill {' '.join(running)}"
         )
     stop_jobs(folder)
+    remove_half_written(folder)
     subprocess.run([*snakemake, "--unlock", *sys.argv[1:]], check=True)
     os.execv(sys.executable, [*snakemake, *sys.argv[1:]])
 
