@@ -5,8 +5,9 @@ CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 READY := .venv/.stamp
 DRY := $(filter -n --dry-run --dryrun,$(ARGS))
-# On this machine one training at a time has the GPU; the jobs of a profile are on other machines.
-GPU := $(if $(findstring --profile,$(ARGS)),,--resources gpu=1)
+# This machine's limits: its cores, and one training at a time on its GPU. A profile has its own: --cores would hold
+# for the whole cluster.
+LIMITS := $(if $(findstring --profile,$(ARGS)),,--cores $(CORES) --resources gpu=1)
 
 .PHONY: help reproduce resume status data test test-long lint bench report readme clean
 
@@ -14,11 +15,11 @@ help:       ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 reproduce: $(READY)  ## reproduce everything, then make the report
-	$(BIN)/snakemake --cores $(CORES) $(GPU) $(ARGS)
+	$(BIN)/snakemake $(LIMITS) $(ARGS)
 	$(if $(DRY),,@$(MAKE) --no-print-directory report)
 
 resume: $(READY)     ## go on after a run was killed (with its ARGS): stop its jobs, SLURM's too, unlock, run again
-	$(BIN)/python workflow/resume.py --cores $(CORES) $(GPU) $(ARGS)
+	$(BIN)/python workflow/resume.py $(LIMITS) $(ARGS)
 	@$(MAKE) --no-print-directory report
 
 status: $(READY)     ## say what is done, stale, missing or failed (with the ARGS of the run)

@@ -17,7 +17,7 @@ import pytest
 
 import slurm
 from featurelearning import records
-from repository import CACHE, TINY, copy_of_repository, require
+from repository import CACHE, ROOT, TINY, copy_of_repository, require
 
 # Jobs here are over in seconds, so their states are asked for sooner than the profile does.
 PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
@@ -329,6 +329,16 @@ def test_what_a_killed_run_left_in_the_queue_is_cancelled_before_it_goes_on(runs
     assert first["State"].startswith("CANCELLED") and second["State"] == "COMPLETED"
     assert first["End"] <= second["Start"]
     assert same(TUNED["sgd"], resumed.folder, finished)
+
+
+@pytest.mark.parametrize("target", ["reproduce", "resume"])
+def test_make_limits_this_machine_and_no_cluster(target):
+    def printed(arguments: str) -> str:
+        command = ["make", "--dry-run", target, f"ARGS={arguments}", "CORES=3"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "--cores 3 --resources gpu=1 --config seeds=20" in printed("--config seeds=20")
+    assert "--cores" not in printed("--profile workflow/profiles/slurm") and "--profile" in printed("--profile x")
 
 
 def test_nothing_is_left_running(runs):
