@@ -25,7 +25,7 @@ def train(files, params, job: Job, rates: Sequence[float], seeds: Sequence[int])
         np.array(rates),
         method=arm["method"],
         names=[f"{arm['id']} learning rate {rate:g} seed {seed}" for rate, seed in zip(rates, seeds, strict=True)],
-        momentum=settings["momentum"],
+        hyperparameters={"momentum": settings["momentum"]},
         device=job.device,
         progress=joblog.progress(settings["steps"], arm["id"]),
         checkpoint=job.checkpoint,

@@ -101,14 +101,19 @@ def descend(
     The L2 term weight_decay / 2 * sum of squared weights leaves biases out; precondition is P, grad <- grad @ P.
     """
     first, _, second = network
-    losses = [loss(network(x)).item()]
-    for _ in range(steps):
+
+    def closure() -> Tensor:
         optimizer.zero_grad()
         penalty = weight_decay / 2 * sum((layer.weight**2).sum() for layer in (first, second))
-        (loss(network(x)) + penalty).backward()
+        total = loss(network(x)) + penalty
+        total.backward()
         if precondition is not None:
             first.weight.grad = first.weight.grad @ precondition
-        optimizer.step()
+        return total
+
+    losses = [loss(network(x)).item()]
+    for _ in range(steps):
+        optimizer.step(closure)
         losses.append(loss(network(x)).item())
     return losses
 

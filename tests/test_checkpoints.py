@@ -32,7 +32,7 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> traini
     rng = np.random.default_rng(11)
     params = {key: value.to(dtype) for key, value in random_params(rng, M, D, H).items()}
     x, y = (torch.tensor(rng.standard_normal(shape), dtype=dtype) for shape in ((M, N, D), (M, N)))
-    problem = Problem(torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1), momentum=0.9)
+    problem = Problem(torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1), hyperparameters={"momentum": 0.9})
     rate = torch.tensor(RATES, dtype=dtype)
     return training.train(
         params,

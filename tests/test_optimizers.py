@@ -8,24 +8,33 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from featurelearning import models, powers
+from featurelearning import curvature, models, powers
 from featurelearning.optimizers import adam, momentum, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from references import assert_close, descend, network, random_params, weights
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
 RATE = 0.02
+STREAMS = torch.tensor(np.random.default_rng(23).integers(-(2**31), 2**31, (M, 2)), dtype=torch.int32)
+
+
+Loss = Callable[[], Tensor]
 
 
 class Row(NamedTuple):
-    """A method, and the torch optimiser that a plain loop uses in its place."""
+    """A method, its hyper-parameters and P, and what a plain loop uses in its place.
+
+    reference: (network, loss, model) -> a torch optimiser of that network, whose loss the function gives; model is the
+    number of the network in the batch.
+    """
 
     method: ModuleType
-    problem: Callable[[], Problem]
-    reference: Callable[[list], torch.optim.Optimizer]
+    reference: Callable[[nn.Sequential, Loss, int], torch.optim.Optimizer]
+    hyperparameters: dict[str, float] = {}
+    preconditioner: Tensor | None = None
 
 
 def spectrum() -> Tensor:
@@ -37,17 +46,35 @@ def full() -> Tensor:
     return root @ root.mT / D
 
 
-def plain(parameters) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, lr=RATE)
+def of_torch(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torch.optim.Optimizer]:
+    """Return the reference that is an optimiser of torch or of a library in its style."""
+    return lambda network, loss, model: kind(network.parameters(), lr=RATE, **options)
 
+
+SGD = of_torch(torch.optim.SGD)
 
 TABLE = {
-    "sgd": Row(sgd, Problem, plain),
-    "momentum": Row(momentum, lambda: Problem(momentum=0.9), lambda p: torch.optim.SGD(p, lr=RATE, momentum=0.9)),
-    "adam": Row(adam, Problem, lambda p: torch.optim.Adam(p, lr=RATE)),
-    "sigma_power, diagonal": Row(sigma_power, lambda: Problem(spectrum()), plain),
-    "sigma_power, full": Row(sigma_power, lambda: Problem(full()), plain),
+    "sgd": Row(sgd, SGD),
+    "momentum": Row(momentum, of_torch(torch.optim.SGD, momentum=0.9), {"momentum": 0.9}),
+    "adam": Row(adam, of_torch(torch.optim.Adam)),
+    "sigma_power, diagonal": Row(sigma_power, SGD, preconditioner=spectrum()),
+    "sigma_power, full": Row(sigma_power, SGD, preconditioner=full()),
 }
+
+
+def problem_of(row: Row, x: Tensor, y: Tensor, models_: slice = slice(None)) -> Problem:
+    """Return all that a method may ask for, for the chosen models of the batch."""
+    gradients = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    p = row.preconditioner
+    return Problem(
+        preconditioner=None if p is None else p[models_].to(x.dtype),
+        hyperparameters=row.hyperparameters,
+        objective=gradients,
+        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        inputs=x,
+        output_root=curvature.squared_error_root,
+        streams=STREAMS[models_],
+    )
 
 
 @pytest.fixture(params=TABLE)
@@ -65,11 +92,12 @@ def task() -> tuple[dict[str, Tensor], Tensor, Tensor]:
     )
 
 
-def run(method: ModuleType, problem: Problem, params, x: Tensor, y: Tensor, steps: int = STEPS) -> list[dict]:
+def run(row: Row, params, x: Tensor, y: Tensor, steps: int = STEPS, models_: slice = slice(None)) -> tuple:
     """Return the parameters after every step of the loop that the contract states, and the last state."""
-    state, trail = method.init(params, problem), []
+    method, problem, trail = row.method, problem_of(row, x, y, models_), []
+    state = method.init(params, problem)
     for _ in range(steps):
-        gradients = models.autograd_gradients(params, x, y, models.mean_squared_error)[1]
+        gradients = problem.objective(params)[1]
         step, state = method.update(gradients, state, params, problem)
         params = {key: value - RATE * step[key] for key, value in params.items()}
         trail.append(params)
@@ -90,29 +118,24 @@ def copy(tree: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.clone() for key, value in tree.items()}
 
 
-def part(problem: Problem, model: int) -> Problem:
-    p = problem.preconditioner
-    return problem if p is None else problem._replace(preconditioner=p[model : model + 1])
-
-
 def test_fifty_steps_are_those_of_torch(row, task):
     params, x, y = task
-    trail, _ = run(row.method, row.problem(), params, x, y)
+    trail, _ = run(row, params, x, y)
     for model in range(M):
         net = network(params, model)
         loss = functools.partial(functional.mse_loss, target=y[model][:, None])
-        precondition = matrix(row.problem().preconditioner, model)
-        descend(net, loss, row.reference(net.parameters()), x[model], STEPS, precondition)
+        optimizer = row.reference(net, lambda net=net, loss=loss, x=x[model]: loss(net(x)), model)
+        descend(net, loss, optimizer, x[model], STEPS, matrix(row.preconditioner, model))
         for key, wanted in weights(net).items():
             assert_close(trail[-1][key][model], wanted)
 
 
 def test_models_of_a_batch_do_not_meet(row, task):
     params, x, y = task
-    together, _ = run(row.method, row.problem(), params, x, y)
+    together, _ = run(row, params, x, y)
     for model in range(M):
         one = slice(model, model + 1)
-        alone, _ = run(row.method, part(row.problem(), model), {k: v[one] for k, v in params.items()}, x[one], y[one])
+        alone, _ = run(row, {k: v[one] for k, v in params.items()}, x[one], y[one], models_=one)
         for key, wanted in alone[-1].items():
             assert_close(together[-1][key][one], wanted)
 
@@ -120,20 +143,18 @@ def test_models_of_a_batch_do_not_meet(row, task):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_steps_and_state_keep_shape_and_type(row, task, dtype):
     params, x, y = ({k: v.to(dtype) for k, v in task[0].items()}, task[1].to(dtype), task[2].to(dtype))
-    p = row.problem().preconditioner
-    problem = row.problem()._replace(preconditioner=None if p is None else p.to(dtype))
-    before = row.method.init(params, problem)
-    trail, after = run(row.method, problem, params, x, y, steps=2)
+    before = row.method.init(params, problem_of(row, x, y))
+    trail, after = run(row, params, x, y, steps=2)
     assert layout(trail[-1]) == layout(params)
     assert {key: layout(group) for key, group in after.items()} == {key: layout(group) for key, group in before.items()}
 
 
 def test_an_update_changes_neither_parameters_nor_gradients_nor_state(row, task):
     params, x, y = task
-    gradients = models.autograd_gradients(params, x, y, models.mean_squared_error)[1]
-    state = row.method.init(params, row.problem())
+    problem = problem_of(row, x, y)
+    gradients, state = problem.objective(params)[1], row.method.init(params, problem)
     kept = copy(params), copy(gradients), {key: copy(group) for key, group in state.items()}
-    row.method.update(gradients, state, params, row.problem())
+    row.method.update(gradients, state, params, problem)
     for tree, before in zip((params, gradients, *state.values()), (*kept[:2], *kept[2].values()), strict=True):
         assert all(torch.equal(tree[key], before[key]) for key in before)
 
@@ -142,8 +163,8 @@ def test_an_update_changes_neither_parameters_nor_gradients_nor_state(row, task)
     "ones", [torch.ones(M, D, dtype=torch.float64), torch.eye(D, dtype=torch.float64).expand(M, D, D)]
 )
 def test_sigma_to_the_power_zero_is_gradient_descent_step_for_step(task, ones):
-    wanted, _ = run(sgd, Problem(), *task)
-    found, _ = run(sigma_power, Problem(ones), *task)
+    wanted, _ = run(TABLE["sgd"], *task)
+    found, _ = run(Row(sigma_power, SGD, preconditioner=ones), *task)
     for one, other in zip(found, wanted, strict=True):
         for key in other:
             assert_close(one[key], other[key], 1e-14)
@@ -151,15 +172,15 @@ def test_sigma_to_the_power_zero_is_gradient_descent_step_for_step(task, ones):
 
 @pytest.mark.parametrize("p", [-2.0, -0.5, 1.0])
 def test_identity_covariance_makes_every_exponent_equal(task, p):
-    wanted, _ = run(sgd, Problem(), *task)
-    found, _ = run(sigma_power, Problem(torch.tensor(powers.power(np.ones((M, D)), p))), *task)
+    wanted, _ = run(TABLE["sgd"], *task)
+    found, _ = run(Row(sigma_power, SGD, preconditioner=torch.tensor(powers.power(np.ones((M, D)), p))), *task)
     for key in wanted[-1]:
         assert torch.equal(found[-1][key], wanted[-1][key])
 
 
 def test_a_diagonal_preconditioner_is_the_full_matrix_with_that_diagonal(task):
-    wanted, _ = run(sigma_power, Problem(torch.diag_embed(spectrum())), *task)
-    found, _ = run(sigma_power, Problem(spectrum()), *task)
+    wanted, _ = run(Row(sigma_power, SGD, preconditioner=torch.diag_embed(spectrum())), *task)
+    found, _ = run(TABLE["sigma_power, diagonal"], *task)
     for key in wanted[-1]:
         assert_close(found[-1][key], wanted[-1][key])
 

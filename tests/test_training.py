@@ -142,7 +142,9 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
 
     def trained(tensors):
         p = torch.linspace(0.1, 2, D, dtype=torch.float64).expand(len(tensors[1]), D)
-        return fit(*tensors, optimizer=optimizer, problem=Problem(p, momentum=0.9), steps=range(101))
+        return fit(
+            *tensors, optimizer=optimizer, problem=Problem(p, hyperparameters={"momentum": 0.9}), steps=range(101)
+        )
 
     whole = shard(range(10))
     curves = trained(whole).curves["train_mse"]

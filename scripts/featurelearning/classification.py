@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from featurelearning import experiments, measures, models
+from featurelearning import curvature, experiments, measures, models
 from featurelearning.experiments import Arrays, Initial, Task
 from featurelearning.training import Run
 
@@ -25,4 +25,4 @@ def task(tensors: Mapping[str, Tensor]) -> Task:
     """Return the gradients by automatic differentiation and what is recorded."""
     x, y = tensors["x_train"], tensors["y_train"]
     gradients = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.cross_entropy)
-    return Task(gradients, functools.partial(measures.classification, **tensors))
+    return Task(gradients, functools.partial(measures.classification, **tensors), curvature.cross_entropy_root)

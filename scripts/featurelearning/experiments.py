@@ -9,26 +9,31 @@ import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from featurelearning import batches, devices, models
+from featurelearning import batches, curvature, devices, models
 from featurelearning.checkpoints import Checkpoint
-from featurelearning.optimizers.problem import Problem
-from featurelearning.training import Advance, Gradients, Measure, Run, schedule, train
+from featurelearning.optimizers.problem import Gradients, Problem
+from featurelearning.training import Advance, Measure, Run, schedule, train
 
 Arrays = Mapping[str, np.ndarray]
 Initial = Sequence[dict[str, np.ndarray]]
 
 
 class Task(NamedTuple):
-    """What is trained and measured; `descent`, where there is one, makes the steps of sigma_power on a CPU."""
+    """What is trained and measured, and what is known of its loss.
+
+    output_root: see `curvature`. descent: where there is one, makes the steps of sigma_power on a CPU.
+    """
 
     gradients: Gradients
     measure: Measure
+    output_root: curvature.Root
     descent: Callable[[Path, Problem, Tensor, float], Advance | None] = lambda *_: None
 
 
@@ -58,6 +63,8 @@ def fit(
     names: Sequence[str],
     basis: np.ndarray | None = None,
     powers: np.ndarray | None = None,
+    hyperparameters: Mapping[str, float | np.ndarray] = MappingProxyType({}),
+    streams: np.ndarray | None = None,
     dtype: torch.dtype = torch.float32,
     checkpoint: Checkpoint | None = None,
     memory: int | None = None,
@@ -68,16 +75,19 @@ def fit(
     names: one per model. memory: bytes that the device has; None: no bound. For all else see `fit_batch`.
     """
     rates = np.full(len(names), learning_rate, dtype=np.float64)
+    each = {name: np.full(len(names), value, dtype=np.float64) for name, value in hyperparameters.items()}
     parts = batches.parts(len(names), batches.bytes_per_model(initial[0], data, dtype.itemsize), memory)
     if len(parts) > 1:
         print(f"memory: {len(names)} models are more than the device holds, they are trained in {len(parts)} parts")
     runs = []
     for part in parts:
         cut = {key: value[part] for key, value in data.items()}
-        p, v = (value if value is None else value[part] for value in (powers, basis))
+        p, v, words = (value if value is None else value[part] for value in (powers, basis, streams))
+        values = {name: value[part] for name, value in each.items()}
         kept = checkpoint and checkpoint.part(f"{part.start}-{part.stop - 1}")
         task = (initial[part], cut, make_task, settings, weight_decay, rates[part], names[part])
-        run = fit_batch(*task, basis=v, powers=p, dtype=dtype, checkpoint=kept, **shared)
+        about = {"basis": v, "powers": p, "hyperparameters": values, "streams": words}
+        run = fit_batch(*task, **about, dtype=dtype, checkpoint=kept, **shared)
         runs.append(run._replace(params={key: value.cpu() for key, value in run.params.items()}))
     return runs[0] if len(runs) == 1 else joined(runs)
 
@@ -92,10 +102,11 @@ def fit_batch(
     names: Sequence[str],
     basis: np.ndarray | None,
     powers: np.ndarray | None,
+    hyperparameters: Mapping[str, np.ndarray],
+    streams: np.ndarray | None,
     dtype: torch.dtype,
     checkpoint: Checkpoint | None,
     method: str,
-    momentum: float = 0.0,
     device: torch.device | str = "cpu",
     compiled: Path | None = None,
     progress: Callable[[int], None] = lambda step: None,
@@ -103,21 +114,31 @@ def fit_batch(
     """Train one batch of models by one method; every name in `data` that begins with x_ is rotated into `basis`.
 
     settings: steps, records. learning_rate [m]. method: a module of featurelearning.optimizers. powers [m, d]: diagonal
-    of P in the basis. checkpoint: where the run is saved, and from where it goes on. compiled: folder for compiled
-    code; None: nothing is compiled.
+    of P in the basis. hyperparameters: each [m]; streams [m, 2]: of random numbers, both as in `Problem`. checkpoint:
+    where the run is saved, and from where it goes on. compiled: folder for compiled code; None: nothing is compiled.
     """
     if basis is not None:
         data = {key: value @ basis if key.startswith("x_") else value for key, value in data.items()}
         initial = [{**model, "weight1": v.T @ model["weight1"]} for model, v in zip(initial, basis, strict=True)]
     place = functools.partial(tensor, dtype=dtype, device=device)
-    task = make_task({key: place(value) for key, value in data.items()})
-    problem, rate = Problem(None if powers is None else place(powers), momentum), place(learning_rate)
+    tensors = {key: place(value) for key, value in data.items()}
+    task, rate = make_task(tensors), place(learning_rate)
+    optimizer = importlib.import_module(f"featurelearning.optimizers.{method}")
+    problem = Problem(
+        preconditioner=None if powers is None else place(powers),
+        hyperparameters={name: place(value)[:, None, None] for name, value in hyperparameters.items()},
+        hessian_product=functools.partial(curvature.hessian_product, task.gradients),
+        inputs=tensors["x_train"],
+        output_root=task.output_root,
+        streams=None if streams is None else torch.as_tensor(streams, dtype=torch.int32, device=device),
+    )
+    compiled = None if getattr(optimizer, "EAGER", False) else compiled
     advance, step = choose_step(task, compiled, method, problem, rate, weight_decay)
     start = models.stack(initial, dtype, device)
     run = train(
         start,
         task.gradients,
-        importlib.import_module(f"featurelearning.optimizers.{method}"),
+        optimizer,
         problem,
         rate,
         weight_decay,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from featurelearning import descent, experiments, measures, models
+from featurelearning import curvature, descent, experiments, measures, models
 from featurelearning.experiments import Arrays, Initial, Task
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import Advance, Run
@@ -23,10 +23,15 @@ def fit(initial: Initial, data: Arrays, settings: Mapping, **context) -> Run:
 
 
 def task(tensors: Mapping[str, Tensor]) -> Task:
-    """Return the gradients in closed form, the errors that are recorded, and the compiled descent."""
+    """Return the gradients in closed form, the errors that are recorded, its curvature, and the compiled descent."""
     x, y = tensors["x_train"], tensors["y_train"]
     gradients = functools.partial(models.mse_gradients, x=x, y=y)
-    return Task(gradients, functools.partial(measures.regression, **tensors), functools.partial(descend, x, y))
+    return Task(
+        gradients,
+        functools.partial(measures.regression, **tensors),
+        curvature.squared_error_root,
+        functools.partial(descend, x, y),
+    )
 
 
 def descend(x: Tensor, y: Tensor, folder: Path, problem: Problem, rate: Tensor, weight_decay: float) -> Advance | None:

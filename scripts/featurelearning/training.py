@@ -10,9 +10,8 @@ from torch import Tensor
 
 from featurelearning.checkpoints import Checkpoint
 from featurelearning.models import WEIGHTS, Params
-from featurelearning.optimizers.problem import Optimizer, Problem, State
+from featurelearning.optimizers.problem import Gradients, Optimizer, Problem, State
 
-Gradients = Callable[[Params], tuple[Tensor, Params]]
 Advance = Callable[[Params, State, Tensor, int], tuple[Params, State, Tensor]]
 Measure = Callable[[Params], dict[str, Tensor]]
 
@@ -57,6 +56,17 @@ def decayed(gradients: Params, params: Params, weight_decay: float) -> Params:
     return {key: g + weight_decay * params[key] if key in WEIGHTS else g for key, g in gradients.items()}
 
 
+def penalised(gradients: Gradients, weight_decay: float) -> Gradients:
+    """Return the function of the objective: the data term plus weight_decay / 2 * sum of squared weights."""
+
+    def objective(params: Params) -> tuple[Tensor, Params]:
+        losses, found = gradients(params)
+        squares = sum(params[key].square().sum(dim=(1, 2)) for key in WEIGHTS)
+        return losses + weight_decay / 2 * squares, decayed(found, params, weight_decay)
+
+    return objective
+
+
 def train(
     params: Params,
     gradients: Gradients,
@@ -74,18 +84,21 @@ def train(
 ) -> Run:
     """Run params <- params - learning_rate * step(gradients) for steps[-1] updates and measure at each of `steps`.
 
-    gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here. optimizer: a module of
-    featurelearning.optimizers. learning_rate: one number or one per model [m]. names: a name for every model, for
-    messages. advance: a faster way to make the same updates. checkpoint: where the run is saved now and then, and from
-    where it goes on, with the same values bit for bit. A model whose gradient is not finite is masked from then
-    on (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing, where names and models
-    differ in number, or where every model has diverged.
+    gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here, to the objective or, for
+    a method with decoupled weight decay, to the step. optimizer: a module of featurelearning.optimizers. learning_rate:
+    one number or one per model [m]. names: a name for every model, for messages. advance: a faster way to make the same
+    updates. checkpoint: where the run is saved now and then, and from where it goes on, with the same values bit for
+    bit. A model whose gradient is not finite is masked from then on (NaN) and recorded; the others go on. Raises
+    TrainingError where a gradient is missing, where names and models differ in number, or where every model has
+    diverged.
     """
     weight = params["weight1"]
     rate = torch.as_tensor(learning_rate, dtype=weight.dtype, device=weight.device).reshape(-1, 1, 1)
     if len(names) != len(weight):
         raise TrainingError(f"names: {len(names)} given for {len(weight)} models; allowed: one name per model")
     check_gradients(params, gradients(params)[1])
+    decoupled = getattr(optimizer, "DECOUPLED", False)
+    problem = problem._replace(objective=penalised(gradients, 0.0 if decoupled else weight_decay))
     advance = advance or stepper(gradients, optimizer, problem, rate, weight_decay, compiled)
     with torch.no_grad():
         start = Position(params, optimizer.init(params, problem), updates_of(params))
@@ -101,14 +114,17 @@ def stepper(
     (params, state, updates, count) -> (params, state, updates); updates [m] counts the finite updates of each model.
     """
 
+    decoupled = getattr(optimizer, "DECOUPLED", False)
+
     def once(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
-        total = decayed(gradients(params)[1], params, weight_decay)
+        total = gradients(params)[1] if decoupled else decayed(gradients(params)[1], params, weight_decay)
         step, state = optimizer.update(total, state, params, problem)
+        step = decayed(step, params, weight_decay) if decoupled else step
         new = {key: value - rate * step[key] for key, value in params.items()}
         alive = finite(new)  # a gradient that is not finite makes its parameter so: one look serves both
         return {key: torch.where(alive[:, None, None], v, torch.nan) for key, v in new.items()}, state, updates + alive
 
-    once = torch.compile(once, dynamic=False) if compiled else once
+    once = torch.compile(once, dynamic=False) if compiled and not getattr(optimizer, "EAGER", False) else once
 
     def advance(params: Params, state: State, updates: Tensor, count: int) -> tuple[Params, State, Tensor]:
         for _ in range(count):

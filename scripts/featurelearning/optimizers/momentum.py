@@ -5,6 +5,8 @@ import torch
 from featurelearning.models import Params
 from featurelearning.optimizers.problem import Problem, State
 
+HYPERPARAMETERS = ("momentum",)
+
 
 def init(params: Params, problem: Problem) -> State:
     """Return zero velocities."""
@@ -13,5 +15,6 @@ def init(params: Params, problem: Problem) -> State:
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the new velocity as the step; a trace, so constant gradients give steps up to g / (1 - mu)."""
-    velocity = {key: problem.momentum * state["velocity"][key] + g for key, g in gradients.items()}
+    mu = problem.hyperparameters["momentum"]
+    velocity = {key: mu * state["velocity"][key] + g for key, g in gradients.items()}
     return velocity, {"velocity": velocity}
