@@ -29,7 +29,7 @@ with joblog.to(snakemake.log[0]):
     attributes = records.provenance("P1: robustness to label noise", parameters, params.code, device="")
     result = records.empty(LAYOUT, coords, attributes)
     for arm in params.arms:
-        result["planned"].loc[{"arm": arm["id"]}] = np.isin(params.snrs, params.planned[arm["estimator"]])
+        result["planned"].loc[{"arm": arm["id"]}] = np.isin(params.snrs, params.planned[arm["id"]])
     for stage, names in (("train", CURVES), ("evaluate", MEASURES)):
         records.gather(result, snakemake.input[stage], expected[stage], records.cell, names)
     records.require_finite(result, [*CURVES, *MEASURES[:3]], result["diverged_at"], result["planned"])

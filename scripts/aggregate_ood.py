@@ -7,27 +7,31 @@ ACCURACIES = tuple(f"accuracy_{name}" for name in ("in_distribution", "flipped_n
 CELL = ("arm", "seed")
 MEASURES = (*ACCURACIES, "diverged_at", "first_layer_change")
 LAYOUT = {name: (CELL, "f8") for name in ACCURACIES} | {"diverged_at": (CELL, "i4")}
-CHOICE = ("learning_rate", "at_grid_edge")
-LAYOUT |= {"learning_rate": (CELL, "f8"), "at_grid_edge": (CELL, "i1"), "tuning_accuracy": (("arm", "rate"), "f8")}
-LAYOUT |= {"tuning_rate": (("arm", "rate"), "f8"), "first_layer_change": (CELL, "f8")}
+LAYOUT |= {"first_layer_change": (CELL, "f8"), "at_grid_edge": (CELL, "i1")}
+LAYOUT["tuning_accuracy"] = (("arm", "candidate"), "f8")
 
 with joblog.to(snakemake.log[0]):
     params, expected = snakemake.params, snakemake.params.expected
     choices = [records.read(path, expected["tune"]) for path in snakemake.input.tune]
+    tuned = list(dict.fromkeys(name for names in params.tuned.values() for name in names))
+    layout = LAYOUT | {name: (CELL, "f8") for name in tuned}
+    layout |= {f"tuning_{name}": (("arm", "candidate"), "f8") for name in tuned}
     coords = {
         **records.arm_coordinates(params.arms),
         "seed": range(params.seeds),
-        "rate": range(max(choice.sizes["rate"] for choice in choices)),
+        "candidate": range(max(choice.sizes["candidate"] for choice in choices)),
     }
     parameters = records.plain(params) | expected["evaluate"]["parameters"]
     attributes = records.provenance("P1: out-of-distribution generalisation", parameters, params.code, device="")
-    result = records.empty(LAYOUT, coords, attributes)
+    result = records.empty(layout, coords, attributes)
     for choice in choices:
-        arm, rates = records.cell(choice)["arm"], choice.sizes["rate"]
-        for name in CHOICE:
-            result[name].loc[{"arm": arm}] = choice[name].item()
-        result["tuning_accuracy"].loc[{"arm": arm, "rate": slice(0, rates - 1)}] = choice["tuning_accuracy"].values
-        result["tuning_rate"].loc[{"arm": arm, "rate": slice(0, rates - 1)}] = choice["rate"].values
+        arm = records.cell(choice)["arm"]
+        places = {"arm": arm, "candidate": choice["candidate"].values}
+        result["at_grid_edge"].loc[{"arm": arm}] = choice["at_grid_edge"].item()
+        result["tuning_accuracy"].loc[places] = choice["tuning_accuracy"].values
+        for name in params.tuned[arm]:
+            result[name].loc[{"arm": arm}] = choice[name].values[choice["chosen"].item()]
+            result[f"tuning_{name}"].loc[places] = choice[name].values
     records.gather(result, snakemake.input.evaluate, expected["evaluate"], records.cell, MEASURES)
     records.require_finite(result, ACCURACIES, result["diverged_at"])
     records.write(result, snakemake.output[0])

@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator
 import joblog
 from featurelearning import records, style, summaries
 
-METHODS = ("sigma_power",)  # a column for each case and method that was run
+METHODS = ("sigma_power", "adahessian")  # a column for each case and method that was run
 SHOWN = 0.02  # a training error below this share of the noise floor has interpolated, and leaves the panel
 DECADES = 3  # of steps are drawn; before them nothing has moved
 APART = 1.025  # neighbouring exponents are drawn this factor apart in SNR, so that no interval hides another
@@ -40,14 +40,14 @@ def figure(dataset) -> Figure:
 
 def _final(axes, cells, looks):
     floor = summaries.floor(cells)
-    axes.plot(cells["snr"], floor[0], gid=f"{cells.case.item()} floor", **style.FLOOR)
+    axes.plot(cells["snr"], floor[0], gid=f"{_which(cells)} floor", **style.FLOOR)
     drawn = [floor]
     test = summaries.without(cells["test_mse"].isel(step=-1), cells["diverged_at"])
     for i, arm in enumerate(test["arm"].values):
         p = float(test["p"].sel(arm=arm))
         y = summaries.summary(test.sel(arm=arm).transpose("snr", "seed").values, log=True)
         x = test["snr"].values * APART ** (i - (test.sizes["arm"] - 1) / 2)
-        style.points(axes, x, y, gid=f"{cells.case.item()} p={p:g} final", **looks[p])
+        style.points(axes, x, y, gid=f"{_which(cells)} p={p:g} final", **looks[p])
         drawn.append(y)
     return drawn
 
@@ -55,7 +55,7 @@ def _final(axes, cells, looks):
 def _curves(axes, cells, looks):
     cells = cells.sel(step=slice(max(1, cells["step"].values[-1] // 10**DECADES), None))
     floor = summaries.floor(cells)
-    axes.axhline(floor[0], gid=f"{cells.case.item()} floor at SNR", **style.FLOOR)
+    axes.axhline(floor[0], gid=f"{_which(cells)} floor at SNR", **style.FLOOR)
     drawn = [floor[:, None]]
     for i, arm in enumerate(cells["arm"].values):
         cell = cells.sel(arm=arm)
@@ -64,10 +64,15 @@ def _curves(axes, cells, looks):
             values = summaries.without(cell[f"{split}_mse"], cell["diverged_at"]).transpose("step", "seed").values
             y = summaries.summary(values, log=True)
             style.shade(axes, cells["step"].values, y, look["color"])
-            gid = f"{cells.case.item()} p={float(cell['p']):g} {split}"
+            gid = f"{_which(cells)} p={float(cell['p']):g} {split}"
             axes.plot(cells["step"].values, y[0], gid=gid, linestyle=dash, **look)
             drawn.append(y)
     return drawn
+
+
+def _which(cells):
+    method = cells["method"].values[0]
+    return f"{'' if method == METHODS[0] else method + ' '}{cells.case.item()}"
 
 
 def _staggered(i, curves, steps):
@@ -86,7 +91,7 @@ def _label(axes, dataset, tops, bottoms):
     style.fixed_ticks(axes[0, 0].xaxis, dataset["snr"].values)
     axes[1, 0].xaxis.set_major_locator(LogLocator(numticks=7))
     for top, bottom in axes.T:
-        top.set_xlabel("signal-to-noise ratio (of standard deviations)")
+        top.set_xlabel("signal-to-noise ratio")
         bottom.set_xlabel("step")
 
 
@@ -98,7 +103,8 @@ def _sentences(families, bottoms):
     cut = min(np.nanmin(y[0], initial=np.inf) for y in bottoms) < _lowest(bottoms)
     below = f"Below the lower panels: under {100 * SHOWN:g}\N{NO-BREAK SPACE}% of the noise floor." if cut else ""
     counts = [summaries.left_out(family["diverged_at"]) for family in families]
-    return (summaries.seeds(families[0].sizes["seed"], log=True), below, *counts)
+    ratio = "Signal to noise: a ratio of standard deviations."
+    return (summaries.seeds(families[0].sizes["seed"], log=True), ratio, below, *counts)
 
 
 def _lines():

@@ -13,7 +13,6 @@ from featurelearning import labels, records, style, summaries
 READERS = {"pattern reader": (0, 100), "digit reader": (100, 10)}  # percent: flipped noise, flipped digits
 READER = {"linestyle": "none", "marker": "*", "markersize": 9, "color": "0.45"}
 MIXTURE = {"color": "0.6", "linestyle": (0, (1, 1.2)), "linewidth": 0.9, "zorder": 1}
-NAMES = {"sgd": "SGD", "momentum": "momentum", "adam": "Adam"}
 PLAIN = {"linestyle": "none", "color": "0.1", "markerfacecolor": "none", "markersize": 6, "zorder": 4}
 POWER = {"linestyle": "none", "markersize": 4.5, "zorder": 3}
 PATH = {"color": "0.75", "linewidth": 0.8, "zorder": 1}
@@ -43,8 +42,9 @@ def figure(dataset) -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MultipleLocator(20))
     marks = _readers(axes)
-    marks += _powers(axes, dataset.isel(arm=np.isfinite(dataset["p"].values)).sortby("p"))
-    marks += _methods(axes, dataset.isel(arm=np.isnan(dataset["p"].values)))
+    by_power = dataset["method"].values == "sigma_power"
+    marks += _powers(axes, dataset.isel(arm=np.flatnonzero(by_power)).sortby("p"))
+    marks += _methods(axes, dataset.isel(arm=np.flatnonzero(~by_power)))
     style.footer(result, *_sentences(dataset))
     result.draw_without_rendering()  # settles the layout, on which the room for labels depends
     _label(axes, [mark for mark in marks if np.isfinite(mark.x[0])])
@@ -68,9 +68,8 @@ def _powers(axes, cells):
 def _methods(axes, cells):
     names = cells["arm"].values
     looks = [PLAIN | {"marker": style.MARKERS[i % len(style.MARKERS)]} for i in range(len(names))]
-    return [
-        _draw(axes, cells.sel(arm=name), NAMES.get(name, name), look) for name, look in zip(names, looks, strict=True)
-    ]
+    rows = [cells.sel(arm=name) for name in names]
+    return [_draw(axes, cell, summaries.label(cell), look) for cell, look in zip(rows, looks, strict=True)]
 
 
 def _rows(cells):
@@ -90,7 +89,7 @@ def _draw(axes, cell, text, look):
 
 
 def _sentences(dataset):
-    edge = "\N{DAGGER}: learning rate at an end of its grid." if dataset["at_grid_edge"].any() else ""
+    edge = "\N{DAGGER}: learning rate or damping at an end of its grid." if dataset["at_grid_edge"].any() else ""
     return (
         summaries.seeds(dataset.sizes["seed"], log=False, drawn="Markers"),
         "Filled: powers $p$ of the ridged covariance in the first layer.",

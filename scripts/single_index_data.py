@@ -12,7 +12,7 @@ ARRAYS |= {"y_test": ("test",), "clean_test": ("test",), "noise_floor": (), "coe
 
 def draw(params, seed: int) -> single_index.SingleIndexData:
     """Return one seed's data; the target task of transfer has its own stream of numbers and teacher direction."""
-    case, settings = params.case, params.settings
+    case, settings = params.case, params.settings | params.variant
     target = params.study == "transfer"
     purposes = ("inputs", "coefficient", "label noise")
     streams = [generator(params.master_seed, "target", seed)] * 3 if target else []

@@ -1,6 +1,4 @@
-"""Choose an arm's learning rate on MNIST: every rate of its grid on every tuning seed, as one batch of models."""
-
-from itertools import product
+"""Choose an arm's learning rate on MNIST, and its damping where it has one: each candidate on every tuning seed."""
 
 import numpy as np
 
@@ -9,20 +7,22 @@ import ood_training
 import training_job
 from featurelearning import devices, records, tuning
 
-with joblog.to(snakemake.log[0]), training_job.begin(snakemake, "learning-rate choice") as job:
+with joblog.to(snakemake.log[0]), training_job.begin(snakemake, "choice of learning rate and damping") as job:
     params = snakemake.params
-    grid = list(product(params.learning_rates, params.seeds))
-    run = ood_training.train(snakemake.input, params, job, *map(list, zip(*grid, strict=True)))
-    shape = (len(params.learning_rates), len(params.seeds))
+    shape = (len(params.candidates), len(params.seeds))
+    each = [values for values in params.candidates for _ in params.seeds]
+    run = ood_training.train(snakemake.input, params, job, each, list(params.seeds) * len(params.candidates))
     accuracy = run.curves["validation_accuracy"][:, -1].reshape(shape)
-    chosen = tuning.choose_rate(accuracy)
+    chosen = tuning.choose(accuracy)
+    values = {name: np.array([given[name] for given in params.candidates]) for name in params.candidates[0]}
     variables = {
-        "validation_accuracy": (("rate", "seed"), accuracy),
-        "diverged_at": (("rate", "seed"), run.diverged_at.reshape(shape)),
-        "tuning_accuracy": (("rate",), accuracy.mean(axis=1)),
-        "learning_rate": ((), params.learning_rates[chosen]),
-        "at_grid_edge": ((), np.int8(chosen in (0, shape[0] - 1))),
+        "validation_accuracy": (("candidate", "seed"), accuracy),
+        "diverged_at": (("candidate", "seed"), run.diverged_at.reshape(shape)),
+        "tuning_accuracy": (("candidate",), accuracy.mean(axis=1)),
+        "chosen": ((), np.int32(chosen)),
+        "at_grid_edge": ((), np.int8(any(tuning.at_edge(column, chosen) for column in values.values()))),
     }
-    coords = {"rate": list(params.learning_rates), "seed": list(params.seeds)}
+    variables |= {name: (("candidate",), column) for name, column in values.items()}
+    coords = {"candidate": range(shape[0]), "seed": list(params.seeds)}
     attributes = job.attributes | devices.usage(job.device)
     records.write(records.dataset(variables, coords, attributes), snakemake.output.model)

@@ -187,6 +187,7 @@ def scale() -> list[tuple[str, str, str]]:
 def gathering(shards: int) -> float:
     """Return the seconds that aggregate_noise.py takes for so many shards of 10 seeds, made up, of one arm."""
     arm = {"id": "sigma_population_p+0.00", "method": "sigma_power", "estimator": "population", "p": 0.0}
+    arm |= {"hyperparameters": {}, "learning_rate": None}
     with tempfile.TemporaryDirectory() as folder:
         files = [synthetic.shard(Path(folder), arm, range(10 * i, 10 * i + 10)) for i in range(shards)]
         job = synthetic.Job(
@@ -197,7 +198,7 @@ def gathering(shards: int) -> float:
                 arms=[arm],
                 seeds=10 * shards,
                 snrs=[1.0],
-                planned={"population": [1.0]},
+                planned={arm["id"]: [1.0]},
                 cases={"High": synthetic.EIGENVALUES["High"]},
                 expected={"train": {}, "evaluate": {"parameters": {}}},
                 code="bench",

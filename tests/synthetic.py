@@ -29,10 +29,14 @@ CHECKS = {  # name: kind, bound
 }
 
 
-def arms(estimators=(), exponents=EXPONENTS, methods=()) -> dict:
-    """Return the coordinates of the dimension arm: Sigma-power arms of each estimator, then the named methods."""
+def arms(estimators=(), exponents=EXPONENTS, methods=(), powered=()) -> dict:
+    """Return the coordinates of the dimension arm: Sigma-power arms of each estimator, then the named methods.
+
+    powered: methods with a power p of their own.
+    """
     rows = [(f"sigma_{e}_p{p:+.2f}", "sigma_power", e, float(p), {"p": p}) for e in estimators for p in exponents]
     rows += [(method, method, "none", np.nan, {}) for method in methods]
+    rows += [(f"{m}_p{p:+.2f}", m, "none", float(p), {"p": float(p)}) for m in powered for p in exponents]
     name, method, estimator, p, parameters = zip(*rows, strict=True)
     return {
         "arm": list(name),
@@ -51,9 +55,10 @@ def spread(shape, scale=0.1, key=0) -> np.ndarray:
 def noise(
     exponents=EXPONENTS, seeds=10, snrs=SNRS, estimators=("population", "empirical", "oas"), steps=10_000, recorded=100
 ) -> xr.Dataset:
-    """Return results/noise.nc: population arms at every SNR, the other estimators at SNR 1 only."""
-    coords = arms(estimators, exponents)
-    p, population = coords["p"][1], np.array(coords["estimator"][1]) == "population"
+    """Return results/noise.nc: population arms and AdaHessian at every SNR, all others at SNR 1 only."""
+    coords = arms(estimators, exponents, ("adam", "kfac"), ("adahessian",))
+    everywhere = np.isin(coords["estimator"][1], "population") | np.isin(coords["method"][1], "adahessian")
+    p, population = np.nan_to_num(coords["p"][1], nan=-0.7), everywhere
     planned = np.broadcast_to(population[:, None, None] | (np.array(snrs) == 1), (len(p), 2, len(snrs)))
     shape = (*planned.shape, seeds)
     floor = np.broadcast_to((1 / (1 + np.array(snrs) ** 2))[:, None] * spread((seeds,), 0.1, 1), shape)
@@ -167,9 +172,9 @@ def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> x
     }
     tuning = 0.9 - 0.1 * np.abs(np.log10(rates / 0.1))
     variables = {name: (dims, value) for name, value in values.items()}
-    for name, row in {"tuning_accuracy": tuning, "tuning_rate": rates}.items():
-        variables[name] = (("arm", "rate"), np.tile(row, (len(coords["arm"]), 1)))
-    coords |= {"seed": np.arange(seeds), "rate": np.arange(len(rates))}
+    for name, row in {"tuning_accuracy": tuning, "tuning_learning_rate": rates}.items():
+        variables[name] = (("arm", "candidate"), np.tile(row, (len(coords["arm"]), 1)))
+    coords |= {"seed": np.arange(seeds), "candidate": np.arange(len(rates))}
     return records.dataset(variables, coords, ATTRIBUTES)
 
 

@@ -15,6 +15,7 @@ CONFIG = Path(__file__).parents[1] / "config"
 DEFAULT = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
 TINY = yaml.safe_load((CONFIG / "tiny.yaml").read_text(encoding="utf-8"))
 HIGH = "single_index.cases.High"
+FREE = ("noise.estimators", "noise.methods", "ood.methods")  # dictionaries whose keys are names of methods
 
 
 def changed(changes: dict) -> dict:
@@ -46,11 +47,11 @@ def dotted(config: dict, prefix: str = "") -> set[str]:
     found = set()
     for name, value in config.items():
         key = f"{prefix}{name}"
-        if prefix == "single_index.cases.":
+        if prefix in ("single_index.cases.", "firmness.variants."):
             found |= dotted(value, f"{prefix}*.")
             continue
         found.add(key)
-        if isinstance(value, dict) and key not in ("noise.estimators", "ood.learning_rates"):
+        if isinstance(value, dict) and key not in FREE:
             found |= dotted(value, f"{key}.")
     return found
 
@@ -70,7 +71,7 @@ def test_default_holds_the_released_settings():
     cfg = model.validate(DEFAULT)
     high, low = (cfg.single_index.cases[name].eigenvalues for name in ("High", "Low"))
     assert high == (10, *[0.1] * 9) and low == (*[10] * 9, 0.1)
-    assert {len(rates) for rates in cfg.ood.learning_rates.values()} == {7}
+    assert {len(cfg.ood.methods[name]["tune"]["learning_rate"]) for name in ("sgd", "adam", "sigma_power")} == {7}
 
 
 def test_tiny_over_default_is_valid_and_has_the_same_studies():
@@ -80,7 +81,7 @@ def test_tiny_over_default_is_valid_and_has_the_same_studies():
     assert cfg.seeds > cfg.seeds_per_shard, "tiny must have two shards"
     assert cfg.noise.estimators == {"population": (1.0, 2.0), "empirical": (1.0,)}
     assert cfg.compile and cfg.theory == model.validate(DEFAULT).theory, "tiny runs the code that the default runs"
-    assert set(cfg.ood.methods) == set(DEFAULT["ood"]["methods"])
+    assert {"sgd", "sigma_power"} < set(cfg.ood.methods) and set(cfg.noise.methods) == {"adahessian"}
 
 
 def test_tiny_says_nothing_twice():
@@ -157,8 +158,8 @@ ESTIMATORS = "allowed: 'population', 'empirical', 'ledoit_wolf' or 'oas'"
 BAD = {
     "misspelt key": ({"exponent": [1]}, "exponent: unknown key; did you mean 'exponents'? (given: [1])"),
     "misspelt key in a section": (
-        {"ood.learning_rate": 0.1},
-        "ood.learning_rate: unknown key; did you mean 'learning_rates'? (given: 0.1)",
+        {"ood.step": 3},
+        "ood.step: unknown key; did you mean 'steps'? (given: 3)",
     ),
     "key of another section": ({"snrs": [1]}, "snrs: unknown key; did you mean 'noise.snrs'? (given: [1])"),
     "misspelt key of a case": (
@@ -322,26 +323,79 @@ BAD = {
         {"ood.covariance_ridge": 1e-20},
         f"ood.covariance_ridge: 1e-20 given; eigenvalue 1.27551e-23 with p = -2 {FLOAT32}",
     ),
-    "momentum of one": (
-        {"ood.momentum": 1},
-        "ood.momentum: 1 given; allowed: less than 1; write for example the default, 0.9",
-    ),
     "unknown method": (
-        {"ood.methods": ["adamm"]},
-        "ood.methods[0]: \"adamm\" given; allowed: 'sgd', 'momentum', 'adam' or 'sigma_power'; did you mean 'adam'?",
+        {"ood.methods": {"adamm": {"tune": {"learning_rate": [1]}}}},
+        'ood.methods: {"adamm": {"tune": {"learning_rate": [1]}}} given; adamm is no method; allowed: the modules of '
+        "scripts/featurelearning/optimizers; write adam",
     ),
-    "method twice": (
-        {"ood.methods": ["sgd", "adam", "sgd"]},
-        'ood.methods: ["sgd", "adam", "sgd"] given; allowed: each value once; write [\'sgd\', \'adam\']',
+    "hyper-parameter of another method": (
+        {"ood.methods": {"adam": {"tune": {"learning_rate": [1]}, "momentun": 1}}},
+        'ood.methods: {"adam": {"tune": {"learning_rate": [1]}, "momentun": 1}} given; adam.momentun: unknown key; '
+        "allowed: tune; write tune",
+    ),
+    "method without a hyper-parameter": (
+        {"ood.methods": {"momentum": {"tune": {"learning_rate": [1]}}}},
+        'ood.methods: {"momentum": {"tune": {"learning_rate": [1]}}} given; momentum.momentum: missing; '
+        "allowed: a value for each of tune, momentum; add it",
+    ),
+    "method without tuning": (
+        {"ood.methods": {"adam": {}}},
+        'ood.methods: {"adam": {}} given; adam.tune: missing; allowed: a value for each of tune; add it',
     ),
     "method without rates": (
-        {"ood.learning_rates": {"sgd": [1]}, "ood.methods": ["sgd", "adam"]},
-        "ood.learning_rates: {\"sgd\": [1]} given; ['adam'] missing; allowed: a list for each of ood.methods; "
-        "add it, or drop the method there",
+        {"ood.methods": {"adam": {"tune": {"rate": [1]}}}},
+        'ood.methods: {"adam": {"tune": {"rate": [1]}}} given; adam.tune: {\'rate\': [1]} given; '
+        "allowed: lists to choose from; write learning_rate: [...]",
     ),
     "rates out of order": (
-        {"ood.learning_rates.adam": [0.1, 0.01]},
-        "ood.learning_rates.adam: [0.1, 0.01] given; allowed: ascending values without repeats; write [0.01, 0.1]",
+        {"ood.methods": {"adam": {"tune": {"learning_rate": [0.1, 0.01]}}}},
+        'ood.methods: {"adam": {"tune": {"learning_rate": [0.1, 0.01]}}} given; adam.tune.learning_rate: [0.1, 0.01] '
+        "given; allowed: ascending values without repeats; write [0.01, 0.1]",
+    ),
+    "rate of zero": (
+        {"ood.methods": {"adam": {"tune": {"learning_rate": [0, 0.1]}}}},
+        'ood.methods: {"adam": {"tune": {"learning_rate": [0, 0.1]}}} given; adam.tune.learning_rate: [0.0, 0.1] '
+        "given; allowed: above 0",
+    ),
+    "tuning what there is not": (
+        {"ood.methods": {"adam": {"tune": {"learning_rate": [1], "rho": [1]}}}},
+        'ood.methods: {"adam": {"tune": {"learning_rate": [1], "rho": [1]}}} given; adam.tune.rho: unknown key; '
+        "allowed: learning_rate or a hyper-parameter; remove it",
+    ),
+    "no method at all": (
+        {"ood.methods": {"adam": {"tune": {"learning_rate": []}}}},
+        'ood.methods: {"adam": {"tune": {"learning_rate": []}}} given; no method has a learning rate; '
+        "allowed: at least one; fill a list",
+    ),
+    "covariance among the other methods": (
+        {"noise.methods": {"sigma_power": {"snrs": [1]}}},
+        'noise.methods: {"sigma_power": {"snrs": [1]}} given; sigma_power given; allowed: the other methods; '
+        "write its SNRs in noise.estimators",
+    ),
+    "method beyond the SNRs": (
+        {"noise.methods": {"adam": {"snrs": [3]}}},
+        'noise.methods: {"adam": {"snrs": [3]}} given; adam.snrs: [3.0] asked for; allowed: noise.snrs, '
+        "[0.5, 1.0, 2.0, 5.0]; add them there",
+    ),
+    "method with a word": (
+        {"noise.methods": {"momentum": {"snrs": [1], "momentum": "much"}}},
+        'noise.methods: {"momentum": {"snrs": [1], "momentum": "much"}} given; momentum.momentum: much given; '
+        "allowed: a finite number or a list of them; write one",
+    ),
+    "method with three decimals of p": (
+        {"noise.methods": {"adahessian": {"snrs": [1], "p": [0.125]}}},
+        'noise.methods: {"adahessian": {"snrs": [1], "p": [0.125]}} given; adahessian.p: [0.125] given; '
+        "allowed: at most two decimals, since file names carry two; write 0.12",
+    ),
+    "method with a rate of zero": (
+        {"noise.methods": {"adam": {"snrs": [1], "learning_rate": 0}}},
+        'noise.methods: {"adam": {"snrs": [1], "learning_rate": 0}} given; adam.learning_rate: 0 given; '
+        "allowed: greater than 0; raise it",
+    ),
+    "variant of nothing": (
+        {"firmness.variants": {"Fewer": {"samples": 50}}},
+        "firmness.variants.Fewer.samples: unknown key; allowed here: samples_train, hidden, learning_rate, precision, "
+        "scale; remove it (given: 50)",
     ),
     "tuning on results' seeds": (
         {"ood.tuning_seeds": [0, 1001]},

@@ -18,18 +18,21 @@ def raw():
 
 def test_default_grid_is_the_papers(raw):
     cfg = validate(raw)
-    assert len(grid.noise_arms(cfg)) == 4 * 7  # estimators x exponents
-    assert len(grid.noise_files(cfg, "train")) == 2 * 7 * (4 + 3)  # cases x exponents x (SNRs, and three at SNR 1)
-    assert len(grid.transfer_files(cfg)) == 2 * 28
+    by_covariance = [arm for arm in grid.noise_arms(cfg) if arm.method == "sigma_power"]
+    assert len(by_covariance) == 4 * 7  # estimators x exponents
+    files = [path for path in grid.synthetic_files(cfg, "noise", "train") if "/sigma_" in path]
+    assert len(files) == 2 * 7 * (4 + 3)  # cases x exponents x (SNRs, and three at SNR 1)
+    assert len([path for path in grid.transfer_files(cfg) if "/sigma_" in path]) == 2 * 28
     assert [arm.id for arm in grid.ood_arms(cfg)][:4] == ["sgd", "momentum", "adam", "sigma_empirical_p-2.00"]
-    population = [cell for cell in grid.cells(cfg) if cell[0].estimator == "population"]
+    population = [cell for cell in grid.cells(cfg, "noise") if cell[0].estimator == "population"]
     assert len(population) * cfg.seeds == 560
 
 
 def test_file_names_carry_every_parameter(raw):
     cfg = validate(raw)
-    files = [*grid.noise_files(cfg, "train"), *grid.noise_files(cfg, "evaluate"), *grid.transfer_files(cfg)]
-    files += [*grid.ood_files(cfg), *grid.theory_files(cfg)]
+    stages = ((study, stage) for study in grid.SYNTHETIC for stage in ("train", "evaluate"))
+    files = [path for study, stage in stages for path in grid.synthetic_files(cfg, study, stage)]
+    files += [*grid.transfer_files(cfg), *grid.ood_files(cfg), *grid.theory_files(cfg)]
     assert len(set(files)) == len(files)
     assert "results/noise/train/sigma_population_p-0.50/High_snr0.50_seeds0000-0009.nc" in files
 
@@ -39,7 +42,8 @@ def test_more_seeds_add_shards_and_touch_none(raw):
     many = validate(raw | {"seeds": 50})
     assert set(grid.shards(few)) < set(grid.shards(many))
     assert set(grid.shards(many)) - set(grid.shards(few)) == {"seeds0040-0049"}
-    assert set(grid.noise_files(few, "train")) < set(grid.noise_files(many, "train"))
+    for study in grid.SYNTHETIC:
+        assert set(grid.synthetic_files(few, study, "train")) < set(grid.synthetic_files(many, study, "train"))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,41 @@ def test_shards(raw, seeds, size, names):
 def test_one_more_exponent_adds_arms_only(raw):
     cfg = validate(raw)
     more = validate(raw | {"exponents": [*raw["exponents"], 2]})
-    assert set(grid.arms(cfg)) < set(grid.arms(more))
+    for arms in (grid.noise_arms, grid.transfer_arms, grid.ood_arms):
+        before, after = ({arm.id for arm in arms(each)} for each in (cfg, more))
+        assert before < after and all("+2.00" in name for name in after - before)
+
+
+def test_a_list_is_an_arm_for_each_value_and_a_number_is_in_no_name(raw):
+    noise = raw["noise"] | {"methods": {"momentum": {"snrs": [1], "momentum": [0.5, 0.9], "learning_rate": 0.1}}}
+    found = [arm for arm in grid.noise_arms(validate(raw | {"noise": noise})) if arm.method == "momentum"]
+    assert [arm.id for arm in found] == ["momentum_momentum0.5", "momentum_momentum0.9"]
+    assert [arm.hyperparameters for arm in found] == [{"momentum": 0.5}, {"momentum": 0.9}]
+    assert {arm.learning_rate for arm in found} == {0.1}
+    noise["methods"]["momentum"]["momentum"] = 0.9
+    (arm,) = (arm for arm in grid.noise_arms(validate(raw | {"noise": noise})) if arm.method == "momentum")
+    assert arm.id == "momentum" and arm.hyperparameters == {"momentum": 0.9}
+
+
+def test_what_is_tuned_is_every_combination_and_belongs_to_no_arm(raw):
+    methods = {"momentum": {"tune": {"learning_rate": [0.1, 1], "momentum": [0, 0.9]}}}
+    cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
+    (arm,) = grid.ood_arms(cfg)
+    assert arm.id == "momentum" and arm.hyperparameters == {}
+    assert grid.candidates(cfg, arm) == [
+        {"learning_rate": 0.1, "momentum": 0},
+        {"learning_rate": 0.1, "momentum": 0.9},
+        {"learning_rate": 1, "momentum": 0},
+        {"learning_rate": 1, "momentum": 0.9},
+    ]
+
+
+def test_a_variant_has_the_cases_of_the_noise_study_and_its_own_setting(raw):
+    cfg = validate(raw)
+    found, base = grid.cases(cfg, "firmness"), grid.cases(cfg, "noise")
+    assert set(found) == {case + variant for case in base for variant in cfg.firmness.variants}
+    assert found["LowFew"] == (base["Low"].task, {"samples_train": 50})
+    assert all(case.settings == {} for case in base.values())
 
 
 def test_tuning_seeds_are_no_result_seeds(raw):

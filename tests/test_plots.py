@@ -13,6 +13,7 @@ from matplotlib.text import Annotation, Text
 from scipy import stats
 
 import plot_features
+import plot_methods
 import plot_noise
 import plot_ood
 import plot_spectrum
@@ -25,6 +26,7 @@ P, SEEDS = (-2.0, 0.0, 1.0), 4
 SMALL = {"exponents": P, "seeds": SEEDS}
 FIGURES = {  # name: module, builder of its data set
     "noise": (plot_noise, synthetic.noise),
+    "methods": (plot_methods, synthetic.noise),
     "transfer": (plot_transfer, synthetic.transfer),
     "ood": (plot_ood, synthetic.ood),
     "features": (plot_features, synthetic.noise),
@@ -86,6 +88,27 @@ def test_noise_lines_are_means_over_seeds():
     floors = geometric(population(data, 0).noise_floor.sel(case="High").values)
     np.testing.assert_allclose(line(figure, "High floor").get_ydata(), floors)
     np.testing.assert_allclose(line(figure, "High floor at SNR").get_ydata(), floors[1])
+
+
+def test_noise_draws_adahessian_beside_the_powers_of_the_covariance():
+    data = synthetic.noise(**SMALL)
+    figure = plot_noise.figure(data)
+    for case, p in itertools.product(("High", "Low"), P):
+        cells = data.sel(arm=f"adahessian_p{p:+.2f}", case=case)
+        final = line(figure, f"adahessian {case} p={p:g} final")
+        np.testing.assert_allclose(final.get_ydata(), geometric(cells.test_mse.values[..., -1]))
+    assert len(figure.axes) == 8
+
+
+def test_methods_are_means_over_seeds_with_their_names():
+    data = synthetic.noise(**SMALL)
+    figure = plot_methods.figure(data)
+    arms = [f"sigma_population_p{p:+.2f}" for p in P] + ["adam", "kfac"] + [f"adahessian_p{p:+.2f}" for p in P]
+    for case, arm in itertools.product(("High", "Low"), arms):
+        cells = data.sel(arm=arm, case=case, snr=1)
+        np.testing.assert_allclose(line(figure, f"{case} {arm}").get_xdata(), geometric(cells.clean_mse[:, -1]))
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names[3:6] == ["Adam", "K-FAC", "AdaHessian, $p$ = −2"] and len(names) == len(arms)
 
 
 def test_transfer_lines_are_means_over_seeds():
@@ -257,7 +280,7 @@ def test_every_outer_axis_is_labelled_and_says_how_many_seeds(name):
         assert panel.get_ylabel() or not place.is_first_col()
     assert f"n = {SEEDS} seeds" in small_print(figure)
     if len(axes) > 1:
-        assert [panel.get_title("left")[:3] for panel in axes] == [f"({letter})" for letter in "abcd"[: len(axes)]]
+        assert [panel.get_title("left")[:3] for panel in axes] == [f"({letter})" for letter in "abcdefgh"[: len(axes)]]
 
 
 def lightness(colour):

@@ -80,10 +80,13 @@ def test_trained_files_are_all_of_the_grid():
     raw = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     files = grid.trained_files(validate(raw | {"seeds": 13}))
     cfg = validate(raw)
-    assert set(grid.noise_files(cfg, "train")) < set(files)
+    for study in grid.SYNTHETIC:
+        assert set(grid.synthetic_files(cfg, study, "train")) < set(files)
     assert files["results/transfer/train/sigma_oas_p-1.00/Low_snr1.00_seeds0010-0012.nc"] == 3
     assert files["results/ood/train/adam/seeds0000-0009.nc"] == 10
-    assert sum(grid.trained_files(cfg).values()) == 10 * (2 * 7 * (4 + 3) + 2 * 28 + len(grid.ood_arms(cfg)))
+    noise = 2 * (7 * (4 + 3) + sum(len(snrs) for arm, snrs in grid.plan(cfg, "noise") if arm.estimator == "none"))
+    firmness, transfer = 2 * 7 * len(cfg.firmness.variants), 2 * len(grid.transfer_arms(cfg))
+    assert sum(grid.trained_files(cfg).values()) == 10 * (noise + firmness + transfer + len(grid.ood_arms(cfg)))
 
 
 def test_a_run_of_snakemake_prints_the_line(tmp_path):

@@ -341,12 +341,15 @@ def test_the_view_by_method_has_p_as_its_dimension_in_order():
         {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "population", "p": 1.0},
         {"id": "sigma_oas_p+1.00", "method": "sigma_power", "estimator": "oas", "p": 1.0},
         {"id": "sigma_population_p-1.00", "method": "sigma_power", "estimator": "population", "p": -1.0},
-        {"id": "momentum", "method": "momentum", "estimator": "none", "p": None, "momentum": 0.9},
+        {"id": "momentum", "method": "momentum", "estimator": "none", "p": None},
     ]
+    arms = [arm | {"hyperparameters": {}, "learning_rate": None} for arm in arms]
+    arms[3] |= {"hyperparameters": {"momentum": 0.9}, "learning_rate": 0.5}
     coords = {**records.arm_coordinates(arms), "seed": [0]}
     result = records.dataset({"noise_floor": (("arm", "seed"), [[1.0], [2.0], [3.0], [4.0]])}, coords, ATTRIBUTES)
     assert np.isnan(result["p"].sel(arm="momentum")) and json.loads(result["hyperparameters"].values[3]) == {
-        "momentum": 0.9
+        "momentum": 0.9,
+        "learning_rate": 0.5,
     }
     view = records.by_method(result, "population")
     assert list(view["p"].values) == [-1, 1]

@@ -13,6 +13,7 @@ from synthetic import Job, Names
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SEEDS, D, H, N = [0, 1], 3, 4, 6
 ARM = {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "population", "p": 1.0}
+ARM |= {"hyperparameters": {}, "learning_rate": None}
 
 MADE_WITH = {"arm": ARM, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {"steps": 5}}
 EXPECTED = {name: {} for name in ("data", "model", "frozen", "unfrozen", "evaluate")}
@@ -99,7 +100,7 @@ def aggregate(shard, **changes) -> Path:
         "seeds": 2,
         "snrs": [1.0],
         "cases": {"High": [3.0, 2.0, 1.0]},
-        "planned": {"population": [1.0]},
+        "planned": {ARM["id"]: [1.0]},
     }
     run(
         "aggregate_noise",
@@ -119,7 +120,7 @@ def test_aggregation_keeps_a_diverged_model_as_nan_and_says_when(shard):
 
 @pytest.mark.parametrize(
     ("changes", "cell"),
-    [({"seeds": 3}, "'seed': 2"), ({"snrs": [1.0, 2.0], "planned": {"population": [1.0, 2.0]}}, "'snr': 2.0")],
+    [({"seeds": 3}, "'seed': 2"), ({"snrs": [1.0, 2.0], "planned": {ARM["id"]: [1.0, 2.0]}}, "'snr': 2.0")],
 )
 def test_aggregation_names_a_missing_cell(shard, changes, cell):
     with pytest.raises(SystemExit):

@@ -27,7 +27,7 @@ SMALLER = ["seeds=2", "noise={snrs: [1], estimators: {population: [1], empirical
 
 STUDIES = ("noise", "transfer", "ood", "theory")
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
-HERE = {"all", "costs", "plot", "check_claims", *(f"aggregate_{study}" for study in STUDIES)}
+HERE = {"all", "costs", "plot", "check_claims", "check_firmness", *(f"aggregate_{study}" for study in STUDIES)}
 SECONDS = 600  # that a run may take
 TUNED = {arm: f"results/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 
@@ -55,7 +55,7 @@ FAULTS = """\
         joblog.progress = lambda *_: lambda step: job.checkpoint.stop.wait(9)
 """
 MINUTES = "attempt if wildcards.arm == 'momentum' else 60"
-NEVER = "ood={learning_rates: {sgd: [1.0e+30, 1.0e+31]}}"  # every model diverges
+NEVER = "ood={methods: {sgd: {tune: {learning_rate: [1.0e+30, 1.0e+31]}}}}"  # every model diverges
 
 
 class Ended(NamedTuple):

@@ -134,6 +134,13 @@ def test_spearman_refuses_one_point():
         (-0.30, -0.05, "negative", "undecided"),
         (0.11, 0.30, "negative", "contradicted"),
         (1.0, 1.0, "positive", "reproduced"),  # zero spread
+        (-0.05, 0.09, "zero", "reproduced"),
+        (-0.05, 0.11, "zero", "undecided"),
+        (-0.30, 0.30, "zero", "undecided"),
+        (0.11, 0.30, "zero", "contradicted"),
+        (-0.30, -0.11, "zero", "contradicted"),
+        (0.0, 0.0, "zero", "reproduced"),
+        (NAN, NAN, "zero", "undecided"),
         (NAN, NAN, "positive", "undecided"),
         (NAN, NAN, "negative", "undecided"),
     ],
@@ -143,5 +150,5 @@ def test_verdict_table(low, high, expected, verdict):
 
 
 def test_verdict_refuses_an_unknown_direction():
-    with pytest.raises(ValueError, match="expected: 'up' is unknown; allowed: negative, positive"):
+    with pytest.raises(ValueError, match="expected: 'up' is unknown; allowed: negative, positive, zero"):
         statistics.verdict(0, 1, "up", 0.1)

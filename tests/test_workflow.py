@@ -10,7 +10,7 @@ import numpy as np
 from featurelearning import records
 from repository import PARTS, copy_of_repository, snakemake
 
-STUDIES = {"noise", "transfer", "ood", "theory"}
+STUDIES = {"noise", "firmness", "transfer", "ood", "theory"}
 
 
 def planned(folder: Path, *config: str) -> dict[str, int]:
@@ -41,7 +41,8 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
     for name in ("feature_energy", "sensitivity"):
         assert noise[name].dims == (*cell, "direction") and noise[name].dtype == np.float64
     assert noise["noise_floor"].dims == noise["diverged_at"].dims == cell
-    assert int((noise["planned"] == 0).sum()) == 4  # empirical at SNR 2: two exponents, two cases
+    # empirical and AdaHessian have nothing at SNR 2: two exponents, and one, for two cases
+    assert int((noise["planned"] == 0).sum()) == 4 + 2
     for name in ("train_mse", "test_mse", "unfrozen_test_mse", "noise_floor"):
         assert transfer[name].dims == ("arm", "source_case", "seed") and transfer[name].notnull().all()
     for name in ("in_distribution", "flipped_noise", "flipped_digits"):
@@ -62,7 +63,7 @@ def test_theory_holds_and_its_control_fails(finished):
 
 def test_every_figure_and_verdict_is_there(finished):
     figures = {path.name for path in (finished / "results" / "figures").iterdir()}
-    names = ("noise", "transfer", "ood", "features", "spectrum")
+    names = ("noise", "methods", "transfer", "ood", "features", "spectrum")
     assert figures == {f"{name}.{form}" for name in names for form in ("pdf", "png")}
     with open(finished / "results" / "claims.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -100,7 +101,7 @@ def test_a_comment_and_a_docstring_rerun_nothing(copy):
 def test_a_change_of_the_style_reruns_plots_only(copy):
     path = copy / "scripts/featurelearning/style.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    assert planned(copy) == {"plot": 5, "costs": 1}
+    assert planned(copy) == {"plot": 6, "costs": 1}
 
 
 def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
@@ -122,17 +123,18 @@ def test_a_change_of_one_optimizer_reruns_its_arms(copy):
 def test_an_added_seed_adds_shards(copy):
     before = {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
     rules = planned(copy, "seeds=5")  # 0-1 stay, 2-2 becomes 2-3, and 4-4 is new
-    cells = 2 * (2 * 2 + 2)  # exponents x (cases x population's SNRs + cases at empirical's)
-    transferred = 2 * 2 * 2  # exponents x estimators x cases
-    assert rules["train_single_index"] == 2 * (cells + transferred)
-    assert rules["evaluate_noise"] == 2 * cells and rules["train_ood"] == 2 * 5 and "tune_ood" not in rules
-    assert rules["plot"] == 5 and rules["check_claims"] == rules["costs"] == 1
+    cells = 2 * (2 * 2 + 2) + 2  # exponents x (cases x population's SNRs + cases at empirical's), AdaHessian's cases
+    transferred = 2 * 2 * 2 + 2  # exponents x estimators x cases, AdaHessian's
+    firmness = 2 * 2  # exponents x cases of one variant
+    assert rules["train_single_index"] == 2 * (cells + transferred + firmness)
+    assert rules["evaluate_noise"] == 2 * (cells + firmness) and rules["train_ood"] == 2 * 5 and "tune_ood" not in rules
+    assert rules["plot"] == 6 and rules["check_claims"] == rules["costs"] == 1
     assert before == {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
 
 
 def test_an_added_exponent_trains_its_arms_only(copy):
     rules = planned(copy, "exponents=[-1, 0, 1]")
-    assert rules["train_single_index"] == 2 * (2 * 2 + 2) + 2 * 2 * 2  # two shards of the new exponent's cells
+    assert rules["train_single_index"] == 2 * (2 * 2 + 2) + 2 * 2 * 2 + 2 * 2  # two shards of the new exponent's cells
     assert rules["tune_ood"] == 1 and rules["train_ood"] == 2
     assert "single_index_data" not in rules and "single_index_covariance" not in rules
 

@@ -20,11 +20,10 @@ NonNegative = Annotated[Real, Field(ge=0)]
 Exponents = Annotated[tuple[Annotated[Real, AfterValidator(rules.two_decimals)], ...], AfterValidator(rules.ascending)]
 Snr = Annotated[Positive, AfterValidator(rules.two_decimals)]
 Snrs = Annotated[tuple[Snr, ...], AfterValidator(rules.ascending)]
-Rates = Annotated[tuple[Positive, ...], Field(min_length=1), AfterValidator(rules.ascending)]
 TuningSeeds = Annotated[tuple[Annotated[Integer, Field(ge=1000)], ...], AfterValidator(rules.ascending)]
 CaseName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$")]
 Estimator = Literal["population", "empirical", "ledoit_wolf", "oas"]
-Method = Literal["sgd", "momentum", "adam", "sigma_power"]
+Methods = dict[str, dict[str, Any]]  # of names that the optimisers' modules give: the rules check them
 
 
 class ConfigError(ValueError):
@@ -68,10 +67,32 @@ class SingleIndex(Section):
 
 
 class Noise(Section):
-    """Study 1: robustness to label noise; `estimators` holds those that have an SNR at all."""
+    """Study 1: robustness to label noise; `estimators` and `methods` hold those that have an SNR at all."""
 
     snrs: Annotated[Snrs, Field(min_length=1)]
     estimators: Annotated[dict[Estimator, Snrs], AfterValidator(rules.planned)]
+    methods: Annotated[Methods, AfterValidator(rules.planned_methods)]
+
+
+class Variant(Section):
+    """What a variant of the noise study changes; `scale` normalises P to trace d."""
+
+    samples_train: Annotated[Integer, Field(ge=2)] | None = None
+    hidden: Count | None = None
+    learning_rate: Positive | None = None
+    precision: Literal["float32", "float64"] | None = None
+    scale: Literal["trace"] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the values that are given."""
+        return {key: value for key, value in self.model_dump().items() if value is not None}
+
+
+class Firmness(Section):
+    """How firm the verdicts of the noise study are: the population arms at one SNR, a setting changed at a time."""
+
+    snr: Annotated[Snr, AfterValidator(rules.trained)]
+    variants: Annotated[dict[CaseName, Variant | None], AfterValidator(rules.given)]
 
 
 class Transfer(Section):
@@ -92,10 +113,8 @@ class Ood(Section):
     weight_decay: NonNegative
     pattern_scale: NonNegative
     covariance_ridge: Annotated[Positive, AfterValidator(rules.conditioned)]
-    methods: Annotated[tuple[Method, ...], Field(min_length=1), AfterValidator(rules.once)]
-    momentum: Annotated[Real, Field(ge=0, lt=1)]
     tuning_seeds: Annotated[TuningSeeds, Field(min_length=1), AfterValidator(rules.apart)]
-    learning_rates: Annotated[dict[Method, Rates], AfterValidator(rules.tuned)]
+    methods: Annotated[Methods, AfterValidator(rules.tuned_methods)]
 
 
 class Theory(Section):
@@ -127,6 +146,7 @@ class Config(Section):
     single_index: SingleIndex
     noise: Noise
     transfer: Transfer
+    firmness: Firmness
     ood: Ood
     theory: Theory
 

@@ -4,11 +4,14 @@ A line names what is allowed and how to mend it. A rule may read the keys above 
 siblings in `info.data`, earlier sections in `info.context` under their dotted names.
 """
 
+import difflib
 import math
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationInfo
+
+from methods import BY_COVARIANCE, HYPERPARAMETERS
 
 FLOAT32 = (1.1754944e-38, 3.4028235e38)  # smallest normal and largest number: P is held in float32
 IMAGES, PIXELS = 60000, 784  # training images of MNIST, and the dimension of one
@@ -44,12 +47,6 @@ def ascending(values: tuple) -> tuple:
     return values
 
 
-def once(values: tuple) -> tuple:
-    if list(values) != (distinct := list(dict.fromkeys(values))):
-        refuse(f"allowed: each value once; write {distinct}")
-    return values
-
-
 def powers(values: Iterable[float], info: ValidationInfo) -> Iterable[str]:
     least, most = map(math.log, FLOAT32)
     for value in dict.fromkeys(values):
@@ -82,6 +79,10 @@ def dimension(cases: dict) -> dict:
     if len(set(sizes.values())) > 1:
         refuse(f"allowed: as many eigenvalues in every case; add or drop some, there are {sizes}")
     return cases
+
+
+def given(sections: dict) -> dict:
+    return {name: section for name, section in sections.items() if section is not None}
 
 
 def planned(estimators: dict, info: ValidationInfo) -> dict:
@@ -130,10 +131,88 @@ def apart(seeds: tuple, info: ValidationInfo) -> tuple:
     return seeds
 
 
-def tuned(rates: dict, info: ValidationInfo) -> dict:
-    if missing := [method for method in info.data.get("methods", ()) if method not in rates]:
-        refuse(f"{missing} missing; allowed: a list for each of ood.methods; add it, or drop the method there")
-    return rates
+def numbers(value: Any, lists: bool) -> float | tuple[float, ...]:
+    """Return a number, or a list of them as a tuple; raises ValueError that says what is allowed."""
+    if lists and isinstance(value, list | tuple):
+        return ascending(tuple(float(numbers(each, False)) for each in value))
+    try:
+        result = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if not math.isfinite(result):
+        refuse(f"allowed: a finite number{' or a list of them' if lists else ''}; write one")
+    return result
+
+
+def known_methods(methods: dict, own: tuple[str, ...]) -> Iterable[str]:
+    """Yield a line for each method that there is none of, and each key that it does not have or lacks."""
+    for name, given in methods.items():
+        if name not in HYPERPARAMETERS:
+            near = difflib.get_close_matches(name, HYPERPARAMETERS, 1) or [", ".join(HYPERPARAMETERS)]
+            yield f"{name} is no method; allowed: the modules of scripts/featurelearning/optimizers; write {near[0]}"
+            continue
+        allowed = (*own, *HYPERPARAMETERS[name])
+        for key in (key for key in given if key not in allowed):
+            near = difflib.get_close_matches(key, allowed, 1) or [", ".join(allowed)]
+            yield f"{name}.{key}: unknown key; allowed: {', '.join(allowed)}; write {near[0]}"
+        for key in (key for key in (own[0], *HYPERPARAMETERS[name]) if key not in given and key != "p"):
+            if own[0] != "tune" or key not in given.get("tune", ()):
+                yield f"{name}.{key}: missing; allowed: a value for each of {', '.join(allowed)}; add it"
+
+
+def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> Any:
+    """Return the number or numbers of a key; what is wrong with them is added to the problems."""
+    try:
+        found = numbers(value, lists)
+        if key == "p":
+            found = tuple(map(two_decimals, found)) if isinstance(found, tuple) else two_decimals(found)
+        return found
+    except ValueError as error:
+        problems.append(f"{name}.{key}: {value} given; {error}")
+        return None
+
+
+def planned_methods(methods: dict, info: ValidationInfo) -> dict:
+    problems = list(known_methods(methods, ("snrs", "learning_rate")))
+    if BY_COVARIANCE in methods:
+        problems.append(f"{BY_COVARIANCE} given; allowed: the other methods; write its SNRs in noise.estimators")
+    refuse(*problems)
+    planned, snrs = {}, info.data.get("snrs")
+    for name, given in methods.items():
+        values = {key: read(name, key, value, key != "learning_rate", problems) for key, value in given.items()}
+        chosen, rate = values.pop("snrs"), values.pop("learning_rate", None)
+        chosen = chosen if isinstance(chosen, tuple) else (chosen,)
+        if snrs and (beyond := sorted(set(chosen).difference(snrs, [None]))):
+            problems.append(f"{name}.snrs: {beyond} asked for; allowed: noise.snrs, {list(snrs)}; add them there")
+        if rate is not None and rate <= 0:
+            problems.append(f"{name}.learning_rate: {rate:g} given; allowed: greater than 0; raise it")
+        if chosen:
+            planned[name] = {"snrs": chosen, "learning_rate": rate, "hyperparameters": values}
+    refuse(*problems)
+    return planned
+
+
+def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
+    problems = list(known_methods(methods, ("tune",)))
+    for name, given in methods.items():
+        if not isinstance(tune := given.get("tune", {}), dict) or ("tune" in given and "learning_rate" not in tune):
+            problems.append(f"{name}.tune: {tune} given; allowed: lists to choose from; write learning_rate: [...]")
+    refuse(*problems)
+    planned = {}
+    for name, given in methods.items():
+        lists = {key: read(name, f"tune.{key}", value, True, problems) for key, value in given["tune"].items()}
+        fixed = {key: read(name, key, value, True, problems) for key, value in given.items() if key != "tune"}
+        for key in (key for key in lists if key not in ("learning_rate", *HYPERPARAMETERS[name])):
+            problems.append(f"{name}.tune.{key}: unknown key; allowed: learning_rate or a hyper-parameter; remove it")
+        lists = {key: value if isinstance(value, tuple) else (value,) for key, value in lists.items()}
+        if any(value is not None and value <= 0 for value in lists["learning_rate"]):
+            problems.append(f"{name}.tune.learning_rate: {list(lists['learning_rate'])} given; allowed: above 0")
+        if all(lists.values()):
+            planned[name] = {"tune": lists, "hyperparameters": fixed}
+    if methods and not planned and not problems:
+        problems.append("no method has a learning rate; allowed: at least one; fill a list")
+    refuse(*problems)
+    return planned
 
 
 def full_rank(value: int, info: ValidationInfo) -> int:

@@ -12,8 +12,8 @@ from featurelearning import readings, statistics
 from featurelearning.contrasts import ARM, CASE_KEY, PLACE, listed, sides
 
 TEXTS = ("id", "family", "reference", "statement", "unit", "figure")
-FIGURES = ("noise", "transfer", "ood", "features", "spectrum")
-DIRECTIONS = ("negative", "positive")
+FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum")
+DIRECTIONS = ("negative", "positive", "zero")
 QUANTITIES = {
     "noise": ("train_mse", "test_mse", "clean_mse", "noise_floor", "feature_energy", "sensitivity"),
     "transfer": ("train_mse", "test_mse", "noise_floor"),
@@ -118,7 +118,7 @@ def _check_contrast(where, contrast):
 def _check_side(where, side):
     study, single = side["study"], side["kind"] == "difference"
     _choice(where, "quantity", side.get("quantity"), QUANTITIES[study])
-    needed = ["method", *([CASE_KEY[study]] if study in CASE_KEY else [])]
+    needed = ["arm" if single and "arm" in side else "method", *([CASE_KEY[study]] if study in CASE_KEY else [])]
     needed += ["estimator"] if not single or side.get("method") == "sigma_power" else []
     needed += ["p"] if single and side.get("method") == "sigma_power" else []
     needed += ["direction"] if side["quantity"] in SPECTRAL else []

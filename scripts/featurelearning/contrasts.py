@@ -15,7 +15,7 @@ from featurelearning import readings, statistics
 
 CASE_KEY = {"noise": "case", "transfer": "source_case"}
 PLACE = ("case", "source_case", "snr")
-ARM = ("method", "estimator", "p")
+ARM = ("arm", "method", "estimator", "p")
 
 
 class NotRun(Exception):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from featurelearning import batches, curvature, devices, models
 from featurelearning.checkpoints import Checkpoint
-from featurelearning.optimizers.problem import Gradients, Problem
+from featurelearning.optimizers.problem import Gradients, Optimizer, Problem
 from featurelearning.training import Advance, Measure, Run, schedule, train
 
 Arrays = Mapping[str, np.ndarray]
@@ -123,7 +123,7 @@ def fit_batch(
     place = functools.partial(tensor, dtype=dtype, device=device)
     tensors = {key: place(value) for key, value in data.items()}
     task, rate = make_task(tensors), place(learning_rate)
-    optimizer = importlib.import_module(f"featurelearning.optimizers.{method}")
+    module = optimizer(method)
     problem = Problem(
         preconditioner=None if powers is None else place(powers),
         hyperparameters={name: place(value)[:, None, None] for name, value in hyperparameters.items()},
@@ -132,13 +132,13 @@ def fit_batch(
         output_root=task.output_root,
         streams=None if streams is None else torch.as_tensor(streams, dtype=torch.int32, device=device),
     )
-    compiled = None if getattr(optimizer, "EAGER", False) else compiled
+    compiled = None if getattr(module, "EAGER", False) else compiled
     advance, step = choose_step(task, compiled, method, problem, rate, weight_decay)
     start = models.stack(initial, dtype, device)
     run = train(
         start,
         task.gradients,
-        optimizer,
+        module,
         problem,
         rate,
         weight_decay,
@@ -153,6 +153,11 @@ def fit_batch(
     change = relative_change(start["weight1"], run.params["weight1"])
     back = {} if basis is None else {"weight1": place(basis) @ run.params["weight1"]}
     return run._replace(params={**run.params, **back}, step=step, first_layer_change=change)
+
+
+def optimizer(method: str) -> Optimizer:
+    """Return the module of a method."""
+    return importlib.import_module(f"featurelearning.optimizers.{method}")
 
 
 def joined(runs: Sequence[Run]) -> Run:

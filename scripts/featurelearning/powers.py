@@ -33,3 +33,8 @@ def power(values: np.ndarray, p: float) -> np.ndarray:
 def unit_largest(values: np.ndarray) -> np.ndarray:
     """Return the eigenvalues [..., d] of a matrix scaled to largest eigenvalue 1."""
     return values / values.max(axis=-1, keepdims=True)
+
+
+def unit_mean(values: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues [..., d] of a matrix scaled to trace d, the trace of the identity."""
+    return values / values.mean(axis=-1, keepdims=True)

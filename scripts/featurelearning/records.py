@@ -35,7 +35,7 @@ NAMES = {
     "test": ("test sample", "1"),
     "validation": ("validation sample", "1"),
     "digit": ("class of the image", "1"),
-    "rate": ("learning rate of the tuning grid, or its index there", "1"),
+    "candidate": ("candidate of the tuning grid", "1"),
     "check": ("check of the theory", "1"),
     "exponent": ("exponent of the covariance in the preconditioner", "1"),
     "eigenvalue": ("eigenvalue of the input covariance", "1"),
@@ -71,8 +71,11 @@ NAMES = {
     "diverged_at": ("first update after which the model was not finite; -1: none", "1"),
     "unfrozen_diverged_at": ("the same of the model trained on the target from scratch", "1"),
     "learning_rate": ("step size", "1"),
-    "at_grid_edge": ("1: the chosen learning rate is at an end of its grid", "1"),
-    "tuning_rate": ("learning rate of the tuning grid; NaN beyond an arm's grid", "1"),
+    "damping": ("damping of the curvature; NaN where the method has none", "1"),
+    "chosen": ("index of the chosen candidate", "1"),
+    "at_grid_edge": ("1: a chosen value is at an end of its grid", "1"),
+    "tuning_learning_rate": ("learning rate of a candidate; NaN beyond an arm's grid", "1"),
+    "tuning_damping": ("damping of a candidate; NaN where there is none", "1"),
     "tuning_accuracy": ("mean validation accuracy over the tuning seeds", "1"),
     # evaluation
     "noise_floor": ("mean squared label noise of the test set, scaled as the labels", "1"),
@@ -277,8 +280,8 @@ def cell(shard: xr.Dataset) -> dict:
 
 def arm_coordinates(arms: Sequence[Mapping]) -> dict:
     """Return the arm dimension with its method, estimator, p and further hyper-parameters."""
-    known = ("id", "method", "estimator", "p")
-    others = [{key: value for key, value in arm.items() if key not in known} for arm in arms]
+    own = [{"learning_rate": arm["learning_rate"]} if arm["learning_rate"] else {} for arm in arms]
+    others = [dict(arm["hyperparameters"]) | rate for arm, rate in zip(arms, own, strict=True)]
     return {
         "arm": [arm["id"] for arm in arms],
         "method": ("arm", [arm["method"] for arm in arms]),

@@ -16,9 +16,11 @@ def fit(initial: Initial, data: Arrays, settings: Mapping, **context) -> Run:
     """Train one-output networks on the mean squared error and record training, test and clean error.
 
     data: x_train [m, n, d], y_train [m, n], x_test, y_test, clean_test. settings: steps, records, learning_rate,
-    weight_decay (gradient term weight_decay * w / n). context: see `experiments.fit`. Source: P1, synthetic data.
+    weight_decay (gradient term weight_decay * w / n; decoupled decay is not divided). context: see `experiments.fit`.
+    Source: P1, synthetic data.
     """
-    weight_decay = settings["weight_decay"] / data["x_train"].shape[1]
+    decoupled = getattr(experiments.optimizer(context["method"]), "DECOUPLED", False)
+    weight_decay = settings["weight_decay"] / (1 if decoupled else data["x_train"].shape[1])
     return experiments.fit(initial, data, task, settings, weight_decay, settings["learning_rate"], **context)
 
 

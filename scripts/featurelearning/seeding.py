@@ -5,6 +5,7 @@ hold any seeds without a change of their data.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,3 +35,10 @@ def number(purpose: str) -> int:
 def generator(master: int, purpose: str, seed: int) -> np.random.Generator:
     """Return the generator of one purpose and seed, independent of every other purpose and seed."""
     return np.random.default_rng(np.random.SeedSequence([master, number(purpose), seed]))
+
+
+def words(master: int, purpose: str, seeds: Sequence[int]) -> np.ndarray:
+    """Return two 32-bit words for each seed [seeds, 2], as the key of random numbers that are hashes (see `signs`)."""
+    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    drawn = [generator(master, purpose, seed).integers(low, high, 2, np.int32, endpoint=True) for seed in seeds]
+    return np.stack(drawn)

@@ -54,13 +54,19 @@ def spearman(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def verdict(ci_low: float, ci_high: float, expected: str, smallest_effect: float) -> str:
-    """Return `reproduced` if the interval lies beyond the smallest effect in the expected direction.
+    """Return `reproduced` if the interval lies beyond the smallest effect in the expected direction; or `contradicted`.
 
-    positive: reproduced iff ci_low > effect, contradicted iff ci_high < -effect; negative: the mirror image;
-    anything else, an interval of NaN included, is `undecided`. Raises ValueError for an unknown direction.
+    positive: reproduced iff ci_low > effect, contradicted iff ci_high < -effect; negative: the mirror image; zero, the
+    claim that two things are alike: reproduced iff the interval lies within the effect to both sides, contradicted iff
+    it lies beyond it on one. Anything else, an interval of NaN included, is `undecided`. Raises ValueError for an
+    unknown direction.
     """
-    if expected not in ("negative", "positive"):
-        raise ValueError(f"expected: {expected!r} is unknown; allowed: negative, positive")
+    if expected not in ("negative", "positive", "zero"):
+        raise ValueError(f"expected: {expected!r} is unknown; allowed: negative, positive, zero")
+    if expected == "zero":
+        if -smallest_effect < ci_low and ci_high < smallest_effect:
+            return "reproduced"
+        return "contradicted" if ci_low > smallest_effect or ci_high < -smallest_effect else "undecided"
     low, high = (ci_low, ci_high) if expected == "positive" else (-ci_high, -ci_low)
     if low > smallest_effect:
         return "reproduced"

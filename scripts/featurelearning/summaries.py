@@ -4,6 +4,8 @@ Means and 95 % intervals are taken on the scale of the axis: on a log axis the m
 contrasts of the claims. Data sets are xarray objects in the layout of results/*.nc; this module only selects from them.
 """
 
+import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -16,7 +18,24 @@ FAMILIES = {  # (method, estimator): how a title names it
     ("sigma_power", "empirical"): "$P = \\hat\\Sigma^{\\,p}$ (empirical)",
     ("sigma_power", "ledoit_wolf"): "$P = \\hat\\Sigma^{\\,p}$ (Ledoit\N{EN DASH}Wolf)",
     ("sigma_power", "oas"): "$P = \\hat\\Sigma^{\\,p}$ (OAS)",
+    ("adahessian", "none"): "AdaHessian, power $p$",
+    ("diagonal_hessian", "none"): "exact diagonal, power $p$",
 }
+METHODS = {  # how a figure names a method; one that is not listed has its own name
+    "sigma_power": "$\\Sigma^{\\,p}$",
+    "sgd": "SGD",
+    "adam": "Adam",
+    "sam": "SAM",
+    "adahessian": "AdaHessian",
+    "diagonal_hessian": "exact diagonal",
+    "kfac": "K-FAC",
+    "kfac_input": "K-FAC input",
+    "kfac_output": "K-FAC output",
+    "shampoo": "Shampoo",
+    "lbfgs": "L-BFGS",
+    "sophia": "Sophia",
+}
+SYMBOLS = {"rho": "$\\rho$", "p": "$p$"}
 
 
 def summary(values: np.ndarray, log: bool) -> np.ndarray:
@@ -60,6 +79,16 @@ def family(dataset, method: str = "sigma_power"):
             return dataset.isel(arm=np.flatnonzero(chosen)).sortby("p")
     found = ", ".join(dataset["arm"].values)
     raise ValueError(f"no arm of method {method!r} to draw; arms: {found}; add an estimator to noise.estimators")
+
+
+def label(cell) -> str:
+    """Return how a figure names an arm: its method and the hyper-parameters that its id carries."""
+    arm, method = cell["arm"].item(), cell["method"].item()
+    values = json.loads(cell["hyperparameters"].item())
+    values |= {"p": cell["p"].item()} if np.isfinite(cell["p"].item()) else {}
+    swept = [key for key in values if re.search(rf"_{key}[-+\d]", arm)]
+    texts = [f"{SYMBOLS.get(key, key)} = {values[key]:g}".replace("-", "\N{MINUS SIGN}") for key in swept]
+    return ", ".join([METHODS.get(method, method), *texts])
 
 
 def name(cells) -> str:

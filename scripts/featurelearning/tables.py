@@ -4,6 +4,7 @@ import csv
 import html
 import io
 from collections import Counter
+from collections.abc import Iterable
 from math import isnan, nan
 
 TEXTS = ("claim", "reference", "statement", "contrast", "verdict", "unit", "expected", "figure", "note")
@@ -17,7 +18,8 @@ MARKS = {"reproduced": "✔", "contradicted": "✘", "undecided": "○", "not ru
 RULE = (
     "The estimate is the mean over seeds of the contrast, paired within seed, with its t interval at level 1 - 0.05/m "
     "for a family of m contrasts. Reproduced: the interval lies beyond the smallest effect in the claimed direction; "
-    "contradicted: beyond it in the other; undecided: neither, or a model diverged. Identities are held against a "
+    "contradicted: beyond it in the other; undecided: neither, or a model diverged. A claim that two things are alike "
+    "is reproduced by an interval within the smallest effect to both sides. Identities are held against a "
     "tolerance and have no interval."
 )
 STYLE = """
@@ -61,10 +63,10 @@ def read_csv(text: str) -> list[dict]:
 def markdown(rows: list[dict]) -> str:
     """Return the count of verdicts, the table (claim, statement, figure, estimate, n, verdict) and the notes."""
     head = ("claim", "statement", "figure", "estimate and interval", "n", "verdict")
-    lines = [summary(rows), "", RULE, "", _line(head), _line(["---"] * len(head))]
+    lines = [summary(rows), "", RULE, "", line(head), line(["---"] * len(head))]
     for row in rows:
         cells = (row["claim"], row["statement"], row["figure"], estimate(row), row["n"], _verdict(row))
-        lines.append(_line(cells))
+        lines.append(line(cells))
     notes = [f"- {row['claim']}: {row['note']}" for row in rows if row["note"]]
     return "\n".join([*lines, *(["", "Notes:", "", *notes] if notes else []), ""])
 
@@ -103,6 +105,11 @@ def interval(row: dict, name: str) -> str:
     return "–" if isnan(low) or isnan(high) else f"[{low:+.3f}, {high:+.3f}]"
 
 
+def line(cells: Iterable) -> str:
+    """Return cells as a row of a Markdown table."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
 def _cell(row, column):
     value = row[column]
     if column in (*TEXTS, *WHOLE):
@@ -121,14 +128,11 @@ def _verdict(row):
     return f"{MARKS[row['verdict']]} {row['verdict']}"
 
 
-def _line(cells):
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
 def _html_row(row):
     texts = {key: html.escape(str(value)) for key, value in row.items()}
     note = f"<small>Note: {texts['note']}</small>" if row["note"] else ""
-    claimed = "" if row["unit"] == "deviation" else f"; claimed: {row['expected']}, beyond {row['smallest_effect']:.3g}"
+    side = "within" if row["expected"] == "zero" else "beyond"
+    claimed = "" if row["unit"] == "deviation" else f"; claimed: {row['expected']}, {side} {row['smallest_effect']:.3g}"
     bca = "" if isnan(row["bca_low"]) else f"<small>BCa {interval(row, 'bca')}</small>"
     return (
         f'<tr><th scope="row">{texts["claim"]}</th>'

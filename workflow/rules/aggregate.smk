@@ -1,13 +1,14 @@
 """All shards of a study as one labelled file.
 
-INPUTS   results/{noise,transfer,ood,theory}/evaluate/... (and the curves of results/noise/train/...)
-OUTPUTS  results/noise.nc, results/transfer.nc, results/ood.nc, results/theory.nc
+INPUTS   results/{noise,firmness,transfer,ood,theory}/evaluate/... (and the curves of the first two's train/...)
+OUTPUTS  results/noise.nc, results/firmness.nc, results/transfer.nc, results/ood.nc, results/theory.nc
 """
 
 
 # Seconds each: on a cluster they would wait in a queue for longer than they run.
 localrules:
     aggregate_noise,
+    aggregate_firmness,
     aggregate_transfer,
     aggregate_ood,
     aggregate_theory,
@@ -15,8 +16,8 @@ localrules:
 
 rule aggregate_noise:
     input:
-        train=grid.noise_files(CONFIG, "train"),
-        evaluate=grid.noise_files(CONFIG, "evaluate"),
+        train=grid.synthetic_files(CONFIG, "noise", "train"),
+        evaluate=grid.synthetic_files(CONFIG, "noise", "evaluate"),
     output:
         "results/noise.nc",
     log:
@@ -30,18 +31,25 @@ rule aggregate_noise:
         mem_mb=growing(1500),
         runtime=growing(20),
     params:
-        arms=rows(grid.noise_arms(CONFIG)),
-        seeds=CONFIG.seeds,
-        snrs=CONFIG.noise.snrs,
-        planned=CONFIG.noise.estimators,
-        cases={name: case.eigenvalues for name, case in CONFIG.single_index.cases.items()},
-        expected={
-            "train": made_by_each("train_single_index", grid.noise_arms(CONFIG)),
-            "evaluate": made_by_each("evaluate_noise", grid.noise_arms(CONFIG), of="train_single_index"),
-        },
+        **gathering("noise"),
         code=fingerprint("aggregate_noise.py"),
     script:
         "../../scripts/aggregate_noise.py"
+
+
+use rule aggregate_noise as aggregate_firmness with:
+    input:
+        train=grid.synthetic_files(CONFIG, "firmness", "train"),
+        evaluate=grid.synthetic_files(CONFIG, "firmness", "evaluate"),
+    output:
+        "results/firmness.nc",
+    log:
+        "results/logs/aggregate_firmness.log",
+    benchmark:
+        "results/benchmarks/aggregate_firmness.tsv"
+    params:
+        **gathering("firmness"),
+        code=fingerprint("aggregate_noise.py"),
 
 
 rule aggregate_transfer:
@@ -74,7 +82,7 @@ rule aggregate_transfer:
 rule aggregate_ood:
     input:
         evaluate=grid.ood_files(CONFIG),
-        tune=collect("results/ood/tune/{arm}.nc", arm=TUNED),
+        tune=collect("results/ood/tune/{arm}.nc", arm=OOD_ARMS),
     output:
         "results/ood.nc",
     log:
@@ -90,6 +98,7 @@ rule aggregate_ood:
     params:
         arms=rows(grid.ood_arms(CONFIG)),
         seeds=CONFIG.seeds,
+        tuned={arm.id: list(CONFIG.ood.methods[arm.method]["tune"]) for arm in grid.ood_arms(CONFIG)},
         expected={
             "tune": made_by_each("tune_ood", grid.ood_arms(CONFIG)),
             "evaluate": made_by_each("evaluate_ood", grid.ood_arms(CONFIG), of="train_ood"),

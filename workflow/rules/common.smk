@@ -22,11 +22,13 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-ARMS = grid.arms(CONFIG)
-TUNED = [arm.id for arm in grid.ood_arms(CONFIG)]
+SYNTHETIC_ARMS = {arm.id: arm for study in grid.SYNTHETIC for arm, _ in grid.plan(CONFIG, study)}
+OOD_ARMS = {arm.id: arm for arm in grid.ood_arms(CONFIG)}
 # The figures, and the aggregated file that each is drawn from.
-DRAWN_FROM = {"noise": "noise", "transfer": "transfer", "ood": "ood", "features": "noise", "spectrum": "theory"}
+DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood": "ood", "features": "noise"}
+DRAWN_FROM |= {"spectrum": "theory"}
 FIGURES = list(DRAWN_FROM)
+TABLES = ["claims", "firmness"] if CONFIG.firmness.variants else ["claims"]
 MNIST = {
     name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
     for name in ("train_images_idx3", "train_labels_idx1", "t10k_images_idx3", "t10k_labels_idx1")
@@ -53,10 +55,10 @@ TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
 
 
 wildcard_constraints:
-    study="noise|transfer",
-    arm=grid.any_of(ARMS),
+    study=grid.any_of([*grid.SYNTHETIC, "transfer"]),
+    arm=grid.any_of([*SYNTHETIC_ARMS, *OOD_ARMS]),
     estimator=grid.any_of([*CONFIG.noise.estimators, "empirical"]),
-    case=grid.any_of(CONFIG.single_index.cases),
+    case=grid.any_of(case for study in grid.SYNTHETIC for case in grid.cases(CONFIG, study)),
     snr=grid.any_of(f"{snr:.2f}" for snr in CONFIG.noise.snrs),
     shard=grid.any_of([*grid.shards(CONFIG), grid.TUNING]),
     figure=grid.any_of(FIGURES),
@@ -85,9 +87,21 @@ onerror:
     Path(RUN).unlink(missing_ok=True)
 
 
-def arm_parameters(wildcards):
-    """Return the method, estimator and exponent of the job's arm."""
-    return ARMS[wildcards.arm]._asdict()
+def synthetic_arm(wildcards):
+    """Return the arm of a job of the synthetic studies, as plain parameters."""
+    return SYNTHETIC_ARMS[wildcards.arm]._asdict()
+
+
+def ood_arm(wildcards):
+    """Return the arm of a job of the MNIST study, as plain parameters."""
+    return OOD_ARMS[wildcards.arm]._asdict()
+
+
+def single_index_covariance(wildcards):
+    """Return the covariance file of a synthetic job whose arm uses one."""
+    estimator = SYNTHETIC_ARMS[wildcards.arm].estimator
+    path = f"results/{wildcards.study}/covariance/{estimator}/{wildcards.case}_snr{wildcards.snr}_{wildcards.shard}.nc"
+    return {"covariance": path} if estimator != "none" else {}
 
 
 def seeds(wildcards):
@@ -97,7 +111,12 @@ def seeds(wildcards):
 
 def case_parameters(wildcards):
     """Return the spectrum and directions of the job's case."""
-    return CONFIG.single_index.cases[wildcards.case].model_dump()
+    return grid.cases(CONFIG, wildcards.study)[wildcards.case].task
+
+
+def variant(wildcards):
+    """Return the settings that the job's case has of its own."""
+    return grid.cases(CONFIG, wildcards.study)[wildcards.case].settings
 
 
 def settings(section, *keys):
@@ -107,14 +126,14 @@ def settings(section, *keys):
 
 def optimizer(wildcards):
     """Return the module of the job's method, which its script loads by name."""
-    return f"featurelearning/optimizers/{ARMS[wildcards.arm].method}.py"
+    return f"featurelearning/optimizers/{(SYNTHETIC_ARMS | OOD_ARMS)[wildcards.arm].method}.py"
 
 
 def ood_covariance(wildcards):
     """Return the covariance file of a job whose arm uses one; without a shard it is a tuning job."""
     shard = getattr(wildcards, "shard", grid.TUNING)
     path = f"results/ood/covariance/empirical/{shard}.nc"
-    return {"covariance": path} if ARMS[wildcards.arm].estimator != "none" else {}
+    return {"covariance": path} if OOD_ARMS[wildcards.arm].estimator != "none" else {}
 
 
 def made_by(rule, wildcards, **others):
@@ -156,6 +175,23 @@ def made_by_each(rule, arms=(), of=None):
     }
 
 
+def gathering(study):
+    """Return the parameters of the job that gathers a synthetic study."""
+    plan = grid.plan(CONFIG, study)
+    arms = [arm for arm, _ in plan]
+    return {
+        "arms": rows(arms),
+        "seeds": CONFIG.seeds,
+        "snrs": sorted({snr for _, snrs in plan for snr in snrs}),
+        "planned": {arm.id: snrs for arm, snrs in plan},
+        "cases": {name: case.task["eigenvalues"] for name, case in grid.cases(CONFIG, study).items()},
+        "expected": {
+            "train": made_by_each("train_single_index", arms),
+            "evaluate": made_by_each("evaluate_noise", arms, of="train_single_index"),
+        },
+    }
+
+
 def recorded(rule):
     """Return the parameters of a rule that its files record, and the code."""
     params = getattr(rules, rule).params.items()
@@ -172,7 +208,7 @@ def growing(amount, each=0, models=lambda wildcards: len(seeds(wildcards))):
 
 def tuned_models(wildcards):
     """Return the number of models of a job that chooses a learning rate."""
-    return len(CONFIG.ood.learning_rates[ARMS[wildcards.arm].method]) * len(CONFIG.ood.tuning_seeds)
+    return len(grid.candidates(CONFIG, OOD_ARMS[wildcards.arm])) * len(CONFIG.ood.tuning_seeds)
 
 
 def rows(arms):
@@ -182,4 +218,4 @@ def rows(arms):
 
 TRAINING = settings(CONFIG, "records", "compile")
 MACHINE = settings(CONFIG, "device", "threads")
-OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay", "momentum") | settings(CONFIG, "records")
+OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay") | settings(CONFIG, "records")

@@ -13,7 +13,7 @@ localrules:
 rule costs:
     input:
         collect("results/figures/{figure}.{form}", figure=FIGURES, form=["pdf", "png"]),
-        collect("results/claims.{form}", form=["csv", "md", "html"]),
+        collect("results/{table}.{form}", table=TABLES, form=["csv", "md", "html"]),
     output:
         csv="results/costs.csv",
         html=report(

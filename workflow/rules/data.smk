@@ -1,7 +1,7 @@
 """Data sets, a file per seed block.
 
 OUTPUTS  {data_cache}/mnist/*                                   the four idx files, checked by sha256
-         results/{noise,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
+         results/{noise,firmness,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
          results/ood/data/{shard}.nc                            class patterns and splits
 """
 
@@ -48,6 +48,7 @@ rule single_index_data:
         study="{study}",
         case=case_parameters,
         snr=lambda wildcards: float(wildcards.snr),
+        variant=variant,
         settings=settings(CONFIG.single_index, "samples_train", "samples_test", "link_sharpness"),
         code=fingerprint("single_index_data.py"),
     script:

@@ -1,7 +1,7 @@
 """Evaluation of trained models; reads parameters and never trains.
 
 INPUTS   results/{noise,transfer,ood}/train/...
-OUTPUTS  results/{noise,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
+OUTPUTS  results/{noise,firmness,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
          results/ood/evaluate/{arm}/{shard}.nc
          results/theory/evaluate/{shard}.nc
 """
@@ -9,14 +9,16 @@ OUTPUTS  results/{noise,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
 
 rule evaluate_noise:
     input:
-        data="results/noise/data/{case}_snr{snr}_{shard}.nc",
-        model="results/noise/train/{arm}/{case}_snr{snr}_{shard}.nc",
+        data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
+        model="results/{study}/train/{arm}/{case}_snr{snr}_{shard}.nc",
     output:
-        evaluation="results/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
+        evaluation="results/{study}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
     log:
-        "results/logs/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
+        "results/logs/{study}/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
     benchmark:
-        "results/benchmarks/noise/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+        "results/benchmarks/{study}/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    wildcard_constraints:
+        study=grid.any_of(grid.SYNTHETIC),
     conda:
         "../../envs/analysis.yaml"
     threads: CONFIG.threads
@@ -25,8 +27,8 @@ rule evaluate_noise:
         runtime=growing(10),
     params:
         expected=lambda w: {
-            "data": made_by("single_index_data", w, study="noise"),
-            "model": made_by("train_single_index", w, study="noise"),
+            "data": made_by("single_index_data", w),
+            "model": made_by("train_single_index", w),
         },
         code=fingerprint("evaluate_noise.py"),
     script:

@@ -1,18 +1,21 @@
 """Figures and verdicts.
 
 INPUTS   results/{noise,transfer,ood,theory}.nc, config/claims.yaml
-OUTPUTS  results/figures/{noise,transfer,ood,features,spectrum}.{pdf,png}, results/claims.{csv,md,html}
+OUTPUTS  results/figures/{noise,methods,transfer,ood,features,spectrum}.{pdf,png}
+         results/claims.{csv,md,html}, results/firmness.{csv,md,html}
 """
 
 
 localrules:
     plot,
     check_claims,
+    check_firmness,
 
 
 # What each figure shows, for the report, which lists them in the order of FIGURES.
 SHOWS = {
     "noise": "test error against SNR",
+    "methods": "error of every method",
     "transfer": "error after transfer",
     "ood": "accuracy out of distribution",
     "features": "feature energy and sensitivity",
@@ -76,3 +79,35 @@ rule check_claims:
         code=fingerprint("check_claims.py"),
     script:
         "../../scripts/check_claims.py"
+
+
+rule check_firmness:
+    input:
+        noise="results/noise.nc",
+        firmness="results/firmness.nc",
+        claims=CLAIMS,
+    output:
+        csv="results/firmness.csv",
+        md="results/firmness.md",
+        html=report(
+            "results/firmness.html",
+            caption="../report/firmness.rst",
+            category="1 Claims",
+            labels={"table": "firmness of the verdicts"},
+        ),
+    log:
+        "results/logs/check_firmness.log",
+    benchmark:
+        "results/benchmarks/check_firmness.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        variants={name: {case: case + name for case in CONFIG.single_index.cases} for name in CONFIG.firmness.variants},
+        expected={study: gathered(study) for study in ("noise", "firmness")},
+        code=fingerprint("check_firmness.py"),
+    script:
+        "../../scripts/check_firmness.py"

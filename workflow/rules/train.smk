@@ -1,16 +1,16 @@
 """Training: one job holds a whole shard as one batch of tensors.
 
-INPUTS   data and covariance of the shard; for MNIST the learning rate that `tune_ood` chose
-OUTPUTS  results/{noise,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
-         results/ood/tune/{arm}.nc                                         validation accuracy per learning rate
+INPUTS   data and covariance of the shard; for MNIST the learning rate (and damping) that `tune_ood` chose
+OUTPUTS  results/{noise,firmness,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
+         results/ood/tune/{arm}.nc                                         validation accuracy per candidate
          results/ood/train/{arm}/{shard}.nc
 """
 
 
 rule train_single_index:
     input:
+        unpack(single_index_covariance),
         data="results/{study}/data/{case}_snr{snr}_{shard}.nc",
-        covariance=lambda w: (f"results/{w.study}/covariance/{ARMS[w.arm].estimator}/{w.case}_snr{w.snr}_{w.shard}.nc"),
     output:
         model="results/{study}/train/{arm}/{case}_snr{snr}_{shard}.nc",
     log:
@@ -28,13 +28,14 @@ rule train_single_index:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
         cell=lambda w: {"study": w.study, "case": w.case, "snr": float(w.snr)},
-        arm=arm_parameters,
+        variant=variant,
+        arm=synthetic_arm,
         settings=settings(CONFIG.single_index, "hidden", "initial_scale", "learning_rate", "steps", "weight_decay")
         | TRAINING,
         machine=MACHINE,
         expected=lambda w: {
             "data": made_by("single_index_data", w),
-            "covariance": made_by("single_index_covariance", w, estimator=ARMS[w.arm].estimator),
+            "covariance": made_by("single_index_covariance", w, estimator=SYNTHETIC_ARMS[w.arm].estimator),
         },
         code=lambda w: fingerprint("train_single_index.py", optimizer(w)),
     script:
@@ -64,8 +65,8 @@ rule tune_ood:
     params:
         master_seed=CONFIG.master_seed,
         seeds=CONFIG.ood.tuning_seeds,
-        arm=arm_parameters,
-        learning_rates=lambda w: CONFIG.ood.learning_rates[ARMS[w.arm].method],
+        arm=ood_arm,
+        candidates=lambda w: grid.candidates(CONFIG, OOD_ARMS[w.arm]),
         settings=OOD_SETTINGS,
         machine=MACHINE,
         expected=lambda w: {
@@ -100,7 +101,8 @@ rule train_ood:
     params:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
-        arm=arm_parameters,
+        arm=ood_arm,
+        tuned=lambda w: list(CONFIG.ood.methods[OOD_ARMS[w.arm].method]["tune"]),
         settings=OOD_SETTINGS,
         machine=MACHINE,
         expected=lambda w: {
