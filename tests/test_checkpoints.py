@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning import checkpoints, descent, models, training
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning import checkpoints, curvature, descent, models, training
+from featurelearning.optimizers import adahessian, adam, diagonal_hessian, momentum, sgd, sigma_power, sophia
 from featurelearning.optimizers.problem import Problem
 from references import StopAt, random_params
 from repository import require
@@ -32,11 +32,19 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> traini
     rng = np.random.default_rng(11)
     params = {key: value.to(dtype) for key, value in random_params(rng, M, D, H).items()}
     x, y = (torch.tensor(rng.standard_normal(shape), dtype=dtype) for shape in ((M, N, D), (M, N)))
-    problem = Problem(torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1), hyperparameters={"momentum": 0.9})
+    gradients = functools.partial(models.mse_gradients, x=x, y=y)
+    problem = Problem(
+        torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1),
+        hyperparameters={"momentum": 0.9, "p": -1.0},
+        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        inputs=x,
+        output_root=curvature.squared_error_root,
+        streams=torch.arange(2 * M, dtype=torch.int32).reshape(M, 2),
+    )
     rate = torch.tensor(RATES, dtype=dtype)
     return training.train(
         params,
-        functools.partial(models.mse_gradients, x=x, y=y),
+        gradients,
         optimizer,
         problem,
         rate,
@@ -67,7 +75,7 @@ def assert_same_bits(found: training.Run, wanted: training.Run) -> None:
 
 
 @pytest.mark.parametrize("looks", [2, 3, 8])
-@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power])
+@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power, adahessian, diagonal_hessian, sophia])
 def test_a_run_that_was_stopped_has_the_same_bits(optimizer, looks, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "PIECE", 0)  # a step at a time
     train = functools.partial(run, optimizer)

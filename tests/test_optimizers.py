@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from featurelearning import curvature, models, powers
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning.optimizers import adahessian, adam, diagonal_hessian, momentum, sgd, sigma_power, sophia
 from featurelearning.optimizers.problem import Problem
-from references import assert_close, descend, network, random_params, weights
+from reference_optimizers import AdaHessian, SophiaH, hessian_diagonal, hutchinson, weighted_mean
+from references import EXACT, assert_close, descend, network, random_params, weights
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
 RATE = 0.02
@@ -51,6 +52,21 @@ def of_torch(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torc
     return lambda network, loss, model: kind(network.parameters(), lr=RATE, **options)
 
 
+def of_estimates(kind: type[torch.optim.Optimizer], estimate: Callable, **options) -> Callable:
+    """Return the reference that asks for an estimate of the Hessian's diagonal: (network, loss, model, update)."""
+    return lambda network, loss, model: kind(
+        network.parameters(), RATE, estimate=functools.partial(estimate, network, loss, model), **options
+    )
+
+
+def sampled(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
+    return hutchinson(network, loss, STREAMS[model], update)
+
+
+def exact(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
+    return hessian_diagonal(network, loss)
+
+
 SGD = of_torch(torch.optim.SGD)
 
 TABLE = {
@@ -59,6 +75,9 @@ TABLE = {
     "adam": Row(adam, of_torch(torch.optim.Adam)),
     "sigma_power, diagonal": Row(sigma_power, SGD, preconditioner=spectrum()),
     "sigma_power, full": Row(sigma_power, SGD, preconditioner=full()),
+    **{f"adahessian {p}": Row(adahessian, of_estimates(AdaHessian, sampled, k=-p), {"p": p}) for p in (-1.0, 0.0, 0.5)},
+    **{f"diagonal {p}": Row(diagonal_hessian, of_estimates(AdaHessian, exact, k=-p), {"p": p}) for p in (-1.0, 0.5)},
+    "sophia": Row(sophia, of_estimates(SophiaH, sampled, gamma=0.01)),
 }
 
 
@@ -201,3 +220,155 @@ def test_a_preconditioner_that_does_not_fit_is_refused(task, wrong, found):
         sigma_power.init(task[0], Problem(wrong))
     wanted = f"preconditioner: found {found}; sigma_power needs [3, 4] or [3, 4, 4] of torch.float64"
     assert str(caught.value) == wanted
+
+
+def quadratic() -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], Problem]:
+    """Return places w, minima c, curvatures a of both signs of sum a (w - c)^2 / 2, and its problem."""
+    rng = np.random.default_rng(24)
+    places, minima, curvatures = (random_params(rng, M, D, H) for _ in range(3))
+    product = lambda params, v: {key: curvatures[key] * v[key] for key in v}  # noqa: E731
+    return places, minima, curvatures, Problem(hessian_product=product, streams=STREAMS)
+
+
+@pytest.mark.parametrize("p", [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0])
+def test_on_a_separable_quadratic_adahessian_steps_by_the_gradient_times_the_power_of_its_curvature(p):
+    """Any draw gives the diagonal there: p = -1 is Newton's step, which saddles repel (Yao et al. 2021)."""
+    params, minima, curvatures, problem = quadratic()
+    gradients = {key: a * (params[key] - minima[key]) for key, a in curvatures.items()}
+    problem = problem._replace(hyperparameters={"p": p})
+    state = adahessian.init(params, problem)
+    for _ in range(3):  # averages of what is constant
+        step, state = adahessian.update(gradients, state, params, problem)
+        for key, a in curvatures.items():
+            assert_close(step[key], a.abs() ** p * gradients[key])
+
+
+@pytest.mark.parametrize("method", [adahessian, diagonal_hessian])
+def test_every_model_has_its_own_power(method, task):
+    params, x, y = task
+    each = (-1.0, 0.0, 0.5)
+    own = {"p": torch.tensor(each, dtype=torch.float64)[:, None, None]}
+    trail, _ = run(Row(method, SGD, own), *task, steps=5)
+    for model, p in enumerate(each):
+        wanted, _ = run(Row(method, SGD, {"p": p}), *task, steps=5)
+        for key in params:
+            assert_close(trail[-1][key][model], wanted[-1][key][model])
+
+
+@pytest.mark.parametrize("method", [adahessian, diagonal_hessian])
+def test_power_zero_is_momentum_with_bias_correction_whatever_the_hessian(method, task, monkeypatch):
+    params, x, y = task
+    rng, seen = np.random.default_rng(25), []
+    problem = problem_of(Row(method, SGD, {"p": 0.0}), x, y)
+    anything = lambda *_: {key: value * 1e9 for key, value in random_params(rng, M, D, H).items()}  # noqa: E731
+    monkeypatch.setattr(curvature, "diagonal", anything)
+    problem = problem._replace(hessian_product=anything)
+    state = method.init(params, problem)
+    for _ in range(5):
+        seen.append(random_params(rng, M, D, H))
+        step, state = method.update(seen[-1], state, params, problem)
+        for key in params:
+            assert_close(step[key], weighted_mean([past[key] for past in seen], 0.9))
+
+
+def test_the_exact_diagonal_minimises_over_any_one_parameter_of_the_second_layer(task):
+    """The squared error is a parabola in each of them, whose lowest point is one step of p = -1 and size 1 away."""
+    params, x, y = task
+    problem = problem_of(Row(diagonal_hessian, SGD, {"p": -1.0}), x, y)
+    gradients = problem.objective(params)[1]
+    step, _ = diagonal_hessian.update(gradients, diagonal_hessian.init(params, problem), params, problem)
+    for key in ("weight2", "bias2"):
+        for place in range(params[key].shape[1]):
+            moved = {**params, key: params[key].clone()}
+            moved[key][:, place] -= step[key][:, place]
+            slope = problem.objective(moved)[1][key][:, place]
+            assert slope.abs().max() < EXACT * gradients[key].abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("p", [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("method", [adahessian, diagonal_hessian])
+def test_dead_units_stand_still(method, p, dtype, task):
+    params, x, y = task
+    params["bias1"][:, :, 1] = -100.0
+    params, x, y = {key: value.to(dtype) for key, value in params.items()}, x.to(dtype), y.to(dtype)
+    problem = problem_of(Row(method, SGD, {"p": p}), x, y)
+    state = method.init(params, problem)
+    for _ in range(3):
+        step, state = method.update(problem.objective(params)[1], state, params, problem)
+        assert all(value.isfinite().all() for value in step.values())
+        assert not step["weight1"][:, :, 1].any() and not step["bias1"][:, :, 1].any()
+        assert not step["weight2"][:, 1].any() and step["weight2"][:, 0].any()
+
+
+@pytest.mark.parametrize("p", [-0.5, 0.25])
+def test_curvature_whose_square_float32_cannot_hold_still_scales_the_step(p):
+    params, _, curvatures, problem = quadratic()
+    found, wanted = [], []
+    for dtype, steps in ((torch.float32, found), (torch.float64, wanted)):
+        tiny = {key: (a * 1e-25).to(dtype) for key, a in curvatures.items()}
+        assert dtype == torch.float64 or not any((a**2).any() for a in tiny.values())
+        own = problem._replace(
+            hyperparameters={"p": p}, hessian_product=lambda params, v, a=tiny: {key: a[key] * v[key] for key in v}
+        )
+        ones = {key: torch.ones_like(a) for key, a in tiny.items()}
+        step, _ = adahessian.update(ones, adahessian.init(ones, own), ones, own)
+        steps.extend(step.values())
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)  # float32: 1 - 0.999 has four good digits
+
+
+def test_the_first_step_of_sophia_is_newtons_scaled_and_clipped():
+    params, minima, curvatures, problem = quadratic()
+    params = {key: c + 0.01 * (params[key] - c) for key, c in minima.items()}
+    gradients = {key: a * (params[key] - minima[key]) for key, a in curvatures.items()}
+    step, _ = sophia.update(gradients, sophia.init(params, problem), params, problem)
+    for key, a in curvatures.items():
+        newton = 0.04 / (0.01 * 0.01) * (params[key] - minima[key])
+        wanted = torch.where(a > 0, newton.clamp(-1, 1), gradients[key].sign())
+        assert_close(step[key], wanted)
+        assert key == "bias2" or ((wanted.abs() < 1).any() and (wanted.abs() == 1).any())
+
+
+def test_sophia_with_a_larger_gamma_clips_some_steps_and_not_others(task, monkeypatch):
+    """With the paper's constant nearly all of fifty steps are signs, whatever the estimate."""
+    gamma, ratios = 10.0, []
+    monkeypatch.setattr(sophia, "GAMMA", gamma)
+    row = Row(sophia, of_estimates(SophiaH, sampled, gamma=gamma))
+    trail, _ = run(row, *task)
+    for model, (x, y) in enumerate(zip(*task[1:], strict=True)):
+        net = network(task[0], model)
+        loss = functools.partial(functional.mse_loss, target=y[:, None])
+        optimizer = row.reference(net, lambda net=net, loss=loss, x=x: loss(net(x)), model)
+        descend(net, loss, optimizer, x, STEPS)
+        ratios += optimizer.ratios
+        for key, wanted in weights(net).items():
+            assert_close(trail[-1][key][model], wanted)
+    assert 0.2 < (torch.cat(ratios).abs() < 1).double().mean() < 0.8
+
+
+def test_sophia_asks_for_the_hessian_in_every_tenth_update(task):
+    params, x, y = task
+    problem, counts, asked = problem_of(TABLE["sophia"], x, y), [], []
+
+    def product(params, v):
+        asked.append(len(counts))
+        return problem.hessian_product(params, v)
+
+    state = sophia.init(params, problem)
+    for _ in range(31):
+        _, state = sophia.update(params, state, params, problem._replace(hessian_product=product))
+        counts.append(state["count"]["updates"].flatten().tolist())
+    assert asked == [0, 10, 20, 30] and counts == [[count] * M for count in range(1, 32)]
+
+
+@pytest.mark.parametrize("where", ["gradient", "curvature"])
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan])
+def test_clipping_hides_no_value_that_is_not_finite(where, value):
+    params, _, curvatures, problem = quadratic()
+    gradients = {key: torch.ones_like(a) for key, a in params.items()}
+    (gradients if where == "gradient" else curvatures)["weight1"][1, 2, 3] = value
+    step, _ = sophia.update(gradients, sophia.init(params, problem), params, problem)
+    wanted = torch.zeros_like(params["weight1"], dtype=torch.bool)
+    wanted[1, 2, 3] = True
+    assert torch.equal(step["weight1"].isnan(), wanted)

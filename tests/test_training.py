@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featurelearning import devices, models, training
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning import curvature, devices, models, training
+from featurelearning.optimizers import adahessian, adam, diagonal_hessian, momentum, sgd, sigma_power, sophia
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from references import assert_close, descend, network, random_params, weights
@@ -49,6 +49,18 @@ def fit(params, x, y, optimizer=sgd, problem=None, rate=0.05, weight_decay=0.0, 
 def chosen(tensors: tuple, keep: list[int]) -> tuple:
     params, x, y = tensors
     return {key: value[keep] for key, value in params.items()}, x[keep], y[keep]
+
+
+def complete(x: Tensor, y: Tensor, streams: Tensor) -> Problem:
+    """Return a problem that serves every method."""
+    return Problem(
+        torch.linspace(0.1, 2, D, dtype=x.dtype).repeat(len(x), 1),
+        hyperparameters={"momentum": 0.9, "p": -1.0},
+        hessian_product=functools.partial(curvature.hessian_product, functools.partial(models.mse_gradients, x=x, y=y)),
+        inputs=x,
+        output_root=curvature.squared_error_root,
+        streams=streams,
+    )
 
 
 def first_update_not_finite(net, loss, x: Tensor, rate: float, limit: int) -> int:
@@ -129,7 +141,7 @@ def test_progress_is_told_every_recorded_step():
     assert told == [0, 1, 4, 9]
 
 
-@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power])
+@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power, adahessian, diagonal_hessian, sophia])
 @pytest.mark.parametrize("size", [1, 3])
 def test_shards_of_any_size_train_the_same_models(optimizer, size):
     """Seeds 0..9 in shards of 1, 3 and 10: data and initialisation bit for bit, float64 curves to 1e-9."""
@@ -140,21 +152,20 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
         y = [torch.tensor(generator(42, "label noise", seed).standard_normal(N)) for seed in seeds]
         return models.stack(drawn, torch.float64), torch.stack(x), torch.stack(y)
 
-    def trained(tensors):
-        p = torch.linspace(0.1, 2, D, dtype=torch.float64).expand(len(tensors[1]), D)
-        return fit(
-            *tensors, optimizer=optimizer, problem=Problem(p, hyperparameters={"momentum": 0.9}), steps=range(101)
-        )
+    def trained(tensors, seeds: range):
+        words = [generator(42, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in seeds]
+        streams = torch.tensor(np.stack(words), dtype=torch.int32)
+        return fit(*tensors, optimizer=optimizer, problem=complete(*tensors[1:], streams), steps=range(101))
 
     whole = shard(range(10))
-    curves = trained(whole).curves["train_mse"]
+    curves = trained(whole, range(10)).curves["train_mse"]
     for first in range(0, 10, size):
         seeds = range(first, min(first + size, 10))
         params, x, y = shard(seeds)
         wanted_params, wanted_x, wanted_y = chosen(whole, list(seeds))
         assert all(torch.equal(params[key], wanted_params[key]) for key in params)
         assert torch.equal(x, wanted_x) and torch.equal(y, wanted_y)
-        found = trained((params, x, y)).curves["train_mse"]
+        found = trained((params, x, y), seeds).curves["train_mse"]
         np.testing.assert_allclose(found, curves[list(seeds)], rtol=1e-9, atol=0)
 
 

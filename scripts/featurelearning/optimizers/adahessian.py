@@ -1,0 +1,49 @@
+"""AdaHessian (Yao et al. 2021) with any power p of the Hessian's diagonal in place of the inverse (P1).
+
+With bias-corrected averages m^ of the gradient and v^ of h^2, h an estimate of the diagonal, the step is
+m^ / (v^^(k/2) + eps), k = -p: p = 0 is momentum, p = -1 the usual method. Averages over space are for convolutions.
+The state holds sqrt(v): h^2 would be 0 in float32 from |h| < 1e-23 on, where v^^(k/2) of a small k is far from eps.
+Source: P1, released scripts.
+"""
+
+import torch
+from torch import Tensor
+
+from featurelearning import signs
+from featurelearning.models import Params
+from featurelearning.optimizers.problem import Problem, State
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-16
+HYPERPARAMETERS = ("p",)
+DECOUPLED = True
+
+
+def init(params: Params, problem: Problem) -> State:
+    """Return zero averages and, per model, the number of updates made."""
+    zeros = {key: torch.zeros_like(value) for key, value in params.items()}
+    count = params["bias2"].new_zeros(len(params["bias2"]), 1, 1)
+    return {"mean": zeros, "root": zeros, "count": {"updates": count}}
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return the step with Hutchinson's estimate of the diagonal, one draw of signs an update."""
+    return scaled(gradients, state, hutchinson(params, state["count"]["updates"] + 1, problem), problem)
+
+
+def hutchinson(params: Params, draw: Tensor, problem: Problem) -> Params:
+    """Return h = z * (H z) for the signs z of a draw [m, 1, 1], whose mean over draws is the diagonal of H."""
+    z = signs.rademacher(problem.streams, draw, params)
+    return {key: z[key] * product for key, product in problem.hessian_product(params, z).items()}
+
+
+def scaled(gradients: Params, state: State, h: Params, problem: Problem) -> tuple[Params, State]:
+    """Return m^ / (v^^(k/2) + eps) and the new state, from the gradient and any estimate h of the diagonal.
+
+    A unit that never was alive has m^ = v^ = 0 and stays: its step is 0 / eps, 0 / (1 + eps) or 0 / inf.
+    """
+    count, k = state["count"]["updates"] + 1, -problem.hyperparameters["p"]
+    mean = {key: BETA1 * state["mean"][key] + (1 - BETA1) * g for key, g in gradients.items()}
+    root = {key: torch.hypot(BETA2**0.5 * state["root"][key], (1 - BETA2) ** 0.5 * h[key]) for key in gradients}
+    correction1, correction2 = 1 - BETA1**count, (1 - BETA2**count).sqrt()
+    step = {key: (mean[key] / correction1) / ((root[key] / correction2) ** k + EPSILON) for key in gradients}
+    return step, {"mean": mean, "root": root, "count": {"updates": count}}

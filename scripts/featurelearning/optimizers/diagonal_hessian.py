@@ -1,0 +1,16 @@
+"""AdaHessian's update with the exact diagonal of the Hessian in place of Hutchinson's estimate; proposed here."""
+
+from featurelearning import curvature
+from featurelearning.models import Params
+from featurelearning.optimizers import adahessian
+from featurelearning.optimizers.problem import Problem, State
+
+HYPERPARAMETERS, DECOUPLED = adahessian.HYPERPARAMETERS, adahessian.DECOUPLED
+
+init = adahessian.init
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return AdaHessian's step with h the exact diagonal at params."""
+    h = curvature.diagonal(params, problem.inputs, problem.output_root)
+    return adahessian.scaled(gradients, state, h, problem)
