@@ -3,11 +3,11 @@
 import numpy as np
 
 import joblog
-from featurelearning import records, single_index
+from featurelearning import records, single_index, teachers
 from featurelearning.seeding import generator
 
 ARRAYS = {"x_train": ("train", "direction"), "y_train": ("train",), "x_test": ("test", "direction")}
-ARRAYS |= {"y_test": ("test",), "clean_test": ("test",), "noise_floor": (), "coefficient": ()}
+ARRAYS |= {"y_test": ("test",), "clean_test": ("test",), "noise_floor": ()}
 
 
 def draw(params, seed: int) -> single_index.SingleIndexData:
@@ -16,15 +16,13 @@ def draw(params, seed: int) -> single_index.SingleIndexData:
     target = params.study == "transfer"
     purposes = ("inputs", "coefficient", "label noise")
     streams = [generator(params.master_seed, "target", seed)] * 3 if target else []
-    return single_index.draw(
-        np.array(case["eigenvalues"]),
-        case["target_direction" if target else "teacher_direction"],
-        params.snr,
-        settings["samples_train"],
-        settings["samples_test"],
-        settings["link_sharpness"],
-        *(streams or [generator(params.master_seed, purpose, seed) for purpose in purposes]),
-    )
+    streams = streams or [generator(params.master_seed, purpose, seed) for purpose in purposes]
+    spectrum, sizes = np.array(case["eigenvalues"]), (settings["samples_train"], settings["samples_test"])
+    if "teacher" in case:
+        teacher = teachers.teacher(case["teacher"], sharpness=settings["link_sharpness"], eigenvalues=spectrum)
+        return single_index.draw_from(teacher, teachers.COEFFICIENTS, spectrum, params.snr, *sizes, *streams)
+    direction = case["target_direction" if target else "teacher_direction"]
+    return single_index.draw(spectrum, direction, params.snr, *sizes, settings["link_sharpness"], *streams)
 
 
 with joblog.to(snakemake.log[0]):
@@ -33,6 +31,7 @@ with joblog.to(snakemake.log[0]):
     variables = {
         key: (("seed", *dims), np.stack([getattr(data, key) for data in drawn])) for key, dims in ARRAYS.items()
     }
+    variables["coefficient"] = (("seed", "index"), np.stack([np.atleast_1d(data.coefficient) for data in drawn]))
     coords = {"seed": params.seeds, "direction": np.arange(len(params.case["eigenvalues"]))}
     attributes = records.provenance("single-index data", records.plain(params), params.code)
     records.write(records.dataset(variables, coords, attributes), snakemake.output.data)

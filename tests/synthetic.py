@@ -77,6 +77,14 @@ def noise(
     return records.dataset(variables, coords, ATTRIBUTES)
 
 
+def teachers(exponents=EXPONENTS, seeds=10) -> xr.Dataset:
+    """Return results/teachers.nc: two-index cases between High and Low, and two others that are those two again."""
+    data = noise(exponents, seeds, snrs=(1.0,), estimators=("population",))
+    data = data.isel(arm=np.flatnonzero(data["method"] == "sigma_power"))
+    names = {"TwoIndex0": "High", "TwoIndex100": "Low", "ModesHigh": "High", "PowerLawLow": "Low"}
+    return data.sel(case=list(names.values())).assign_coords(case=list(names))
+
+
 class Names(SimpleNamespace):
     """Attributes, items and items(), like the lists that Snakemake gives to a script."""
 

@@ -104,7 +104,11 @@ def test_the_input_is_left_as_it_was():
         ("contrast.reading", "last", "reading: 'last' is not allowed; allowed: final, best_over_time, at_equal_loss"),
         ("contrast.cse", "High", "contrast: cse: unknown key; allowed: kind, .*; did you mean case\\?"),
         ("contrast.case", REMOVED, "contrast.a: case: missing; needed: method, case, estimator, p"),
-        ("contrast.a", REMOVED, "contrast: a: None is not a mapping; allowed keys: quantity, arm, method, estimator, p"),
+        (
+            "contrast.a",
+            REMOVED,
+            "contrast: a: None is not a mapping; allowed keys: quantity, arm, method, estimator, p",
+        ),
         ("contrast.b", 1, "contrast: b: 1 is not a mapping"),
         ("contrast.b.power", 1, "contrast.b: power: unknown key; allowed: quantity"),
         ("contrast.b.p", REMOVED, "contrast.b: p: missing; needed: method, case, estimator, p"),

@@ -15,7 +15,13 @@ CONFIG = Path(__file__).parents[1] / "config"
 DEFAULT = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
 TINY = yaml.safe_load((CONFIG / "tiny.yaml").read_text(encoding="utf-8"))
 HIGH = "single_index.cases.High"
-FREE = ("noise.estimators", "noise.methods", "ood.methods")  # dictionaries whose keys are names of methods
+FREE = (
+    "noise.estimators",
+    "noise.methods",
+    "ood.methods",
+    "teachers.cases.*.teacher",
+    "teachers.cases.*.eigenvalues",
+)  # the rules know their keys
 
 
 def changed(changes: dict) -> dict:
@@ -47,7 +53,7 @@ def dotted(config: dict, prefix: str = "") -> set[str]:
     found = set()
     for name, value in config.items():
         key = f"{prefix}{name}"
-        if prefix in ("single_index.cases.", "firmness.variants."):
+        if prefix in ("single_index.cases.", "firmness.variants.", "teachers.cases."):
             found |= dotted(value, f"{prefix}*.")
             continue
         found.add(key)
@@ -86,7 +92,7 @@ def test_tiny_over_default_is_valid_and_has_the_same_studies():
 
 def test_tiny_says_nothing_twice():
     def repeated(ours: dict, base: dict) -> list[str]:
-        both = ((key, value, base[key]) for key, value in ours.items())
+        both = ((key, value, base.get(key, ...)) for key, value in ours.items())
         return [k for k, v, b in both if v == b or (isinstance(v, dict) and repeated(v, b))]
 
     assert repeated(TINY, DEFAULT) == []
@@ -109,6 +115,11 @@ def test_text_from_the_command_line_is_read():
 def test_minus_zero_is_zero():
     cfg = model.validate(changed({"exponents": [-1, -0.0, 1]}))
     assert math.copysign(1, cfg.exponents[1]) == 1
+
+
+def test_a_power_law_is_a_list_of_eigenvalues():
+    values = model.validate(DEFAULT).teachers.cases["PowerLawLow"].eigenvalues
+    assert values == tuple(10 * k**-2.0 for k in range(1, 11)) and values[-1] == 0.1
 
 
 def test_config_is_frozen():
@@ -392,10 +403,47 @@ BAD = {
         'noise.methods: {"adam": {"snrs": [1], "learning_rate": 0}} given; adam.learning_rate: 0 given; '
         "allowed: greater than 0; raise it",
     ),
+    "unknown teacher": (
+        {"teachers.cases": {"A": {"eigenvalues": [2, 1], "teacher": {"kind": "linear"}}}},
+        'teachers.cases.A.teacher: {"kind": "linear"} given; kind \'linear\'; allowed: single_index, two_index, '
+        "multi_modal, hierarchical; write one of them",
+    ),
+    "teacher without its share": (
+        {"teachers.cases": {"A": {"eigenvalues": [2, 1], "teacher": {"kind": "two_index", "high": 0, "low": 1}}}},
+        'teachers.cases.A.teacher: {"kind": "two_index", "high": 0, "low": 1} given; two_index with high, low; '
+        "allowed: high, low, share; give exactly these",
+    ),
+    "teacher off the spectrum": (
+        {"teachers.cases": {"A": {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 2}}}},
+        'teachers.cases.A.teacher: {"kind": "single_index", "direction": 2} given; direction 2; allowed: 0 to 1, '
+        "a direction; choose one of them",
+    ),
+    "one mode": (
+        {
+            "teachers.cases": {
+                "A": {"eigenvalues": [2, 1], "teacher": {"kind": "multi_modal", "direction": 0, "modes": 1}}
+            }
+        },
+        'teachers.cases.A.teacher: {"kind": "multi_modal", "direction": 0, "modes": 1} given; modes 1; '
+        "allowed: 2 or more; raise it",
+    ),
+    "half a power law": (
+        {
+            "teachers.cases": {
+                "A": {"eigenvalues": {"power_law": 2}, "teacher": {"kind": "single_index", "direction": 0}}
+            }
+        },
+        'teachers.cases.A.eigenvalues: {"power_law": 2} given; allowed: a list, or the keys power_law, dimension, '
+        "largest; write {power_law: 2, dimension: 10, largest: 10}",
+    ),
+    "case of two studies": (
+        {"teachers.cases": {"High": {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 0}}}},
+        'teachers.cases: {"High": {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 0}}} given; '
+        "['High'] stand in single_index.cases, too; allowed: other names, which file names carry; rename them",
+    ),
     "variant of nothing": (
         {"firmness.variants": {"Fewer": {"samples": 50}}},
-        "firmness.variants.Fewer.samples: unknown key; allowed here: samples_train, hidden, learning_rate, precision, "
-        "scale; remove it (given: 50)",
+        "firmness.variants.Fewer.samples: unknown key; did you mean 'samples_train'? (given: 50)",
     ),
     "tuning on results' seeds": (
         {"ood.tuning_seeds": [0, 1001]},
@@ -432,7 +480,7 @@ def test_config_that_is_no_section(config):
 def test_overflow_names_eigenvalue_and_exponents():
     high = "[10, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1] given; eigenvalue"
     low = "[10, 10, 10, 10, 10, 10, 10, 10, 10, 0.1] given; eigenvalue"
-    assert faults(changed({"exponents": [-40, 0, 38, 39]})) == [
+    assert faults(changed({"exponents": [-40, 0, 38, 39], "teachers.cases": {}})) == [
         f"{HIGH}.eigenvalues: {high} 10 with p = -40, 39 {FLOAT32}",
         f"{HIGH}.eigenvalues: {high} 0.1 with p = -40, 38, 39 {FLOAT32}",  # 1e-38 is subnormal, 1e38 is not too large
         f"single_index.cases.Low.eigenvalues: {low} 10 with p = -40, 39 {FLOAT32}",

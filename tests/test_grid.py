@@ -23,7 +23,7 @@ def test_default_grid_is_the_papers(raw):
     files = [path for path in grid.synthetic_files(cfg, "noise", "train") if "/sigma_" in path]
     assert len(files) == 2 * 7 * (4 + 3)  # cases x exponents x (SNRs, and three at SNR 1)
     assert len([path for path in grid.transfer_files(cfg) if "/sigma_" in path]) == 2 * 28
-    assert [arm.id for arm in grid.ood_arms(cfg)][:4] == ["sgd", "momentum", "adam", "sigma_empirical_p-2.00"]
+    assert {"sgd", "momentum", "adam", "sigma_empirical_p-2.00"} < {arm.id for arm in grid.ood_arms(cfg)}
     population = [cell for cell in grid.cells(cfg, "noise") if cell[0].estimator == "population"]
     assert len(population) * cfg.seeds == 560
 

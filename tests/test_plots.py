@@ -17,6 +17,7 @@ import plot_methods
 import plot_noise
 import plot_ood
 import plot_spectrum
+import plot_teachers
 import plot_transfer
 import synthetic
 from featurelearning import labels, records, style, summaries
@@ -31,6 +32,7 @@ FIGURES = {  # name: module, builder of its data set
     "ood": (plot_ood, synthetic.ood),
     "features": (plot_features, synthetic.noise),
     "spectrum": (plot_spectrum, synthetic.theory),
+    "teachers": (plot_teachers, synthetic.teachers),
 }
 each_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -122,6 +124,18 @@ def test_transfer_lines_are_means_over_seeds():
     floor = geometric(population(data, 0).noise_floor.sel(source_case="Low"))
     np.testing.assert_allclose(line(figure, "Low floor").get_ydata(), floor)
     assert [axes.get_title("left")[:14] for axes in figure.axes] == ["(a) High → Low", "(b) Low → High"]
+
+
+def test_teachers_show_the_mean_over_seeds_of_the_best_exponent():
+    data = synthetic.teachers(**SMALL)
+    figure = plot_teachers.figure(data)
+    clean = data.clean_mse.isel(snr=0).transpose("case", "arm", "seed", "step").values
+    best = {"final": clean[..., -1], "best": clean.min(-1)}
+    for name, values in best.items():
+        wanted = data.p.values[values.argmin(axis=1)].mean(axis=-1)
+        found = [line for axes in figure.axes for line in axes.lines if line.get_gid() == name]
+        np.testing.assert_allclose(np.concatenate([line.get_ydata() for line in found]), wanted)
+    assert wanted[0] > wanted[1]
 
 
 def test_ood_markers_are_means_over_seeds_and_the_readers_are_drawn():

@@ -85,8 +85,8 @@ def test_trained_files_are_all_of_the_grid():
     assert files["results/transfer/train/sigma_oas_p-1.00/Low_snr1.00_seeds0010-0012.nc"] == 3
     assert files["results/ood/train/adam/seeds0000-0009.nc"] == 10
     noise = 2 * (7 * (4 + 3) + sum(len(snrs) for arm, snrs in grid.plan(cfg, "noise") if arm.estimator == "none"))
-    firmness, transfer = 2 * 7 * len(cfg.firmness.variants), 2 * len(grid.transfer_arms(cfg))
-    assert sum(grid.trained_files(cfg).values()) == 10 * (noise + firmness + transfer + len(grid.ood_arms(cfg)))
+    others = 7 * (2 * len(cfg.firmness.variants) + len(cfg.teachers.cases)) + 2 * len(grid.transfer_arms(cfg))
+    assert sum(grid.trained_files(cfg).values()) == 10 * (noise + others + len(grid.ood_arms(cfg)))
 
 
 def test_a_run_of_snakemake_prints_the_line(tmp_path):

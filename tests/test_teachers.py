@@ -1,11 +1,13 @@
 """Teachers: reductions to the single index to the last digits, shares of variance by picking and freezing inputs."""
 
 import functools
+import inspect
 
 import numpy as np
 import pytest
 from scipy import stats
 
+import model_rules
 from featurelearning import single_index, teachers
 from featurelearning.seeding import generator
 from references import EXACT, MONTE_CARLO, assert_close
@@ -13,7 +15,7 @@ from references import EXACT, MONTE_CARLO, assert_close
 CASES = {
     "High": np.array([10.0] + [0.1] * 9),
     "Low": np.array([10.0] * 9 + [0.1]),
-    "power law": teachers.power_law(10, 2),
+    "power law": 10.0 * np.arange(1, 11) ** -2.0,
 }
 SHARES = (0.0, 0.1, 0.5, 0.8, 1.0)
 SHARPNESS = 10.0
@@ -208,21 +210,19 @@ def test_teachers_of_standardised_coordinates_are_the_same_task_in_every_spectru
         assert_close(signal, signals[0])
 
 
-# --- the power law, and what is refused ---
+# --- by name, and what is refused ---
 
 
-@pytest.mark.parametrize("exponent", [0.0, 0.5, 1, 2.0])
-def test_a_power_law_has_its_slope_and_the_largest_eigenvalue_of_case_high(exponent):
-    values = teachers.power_law(12, exponent)
-    slope, offset = np.polyfit(np.log(np.arange(1, 13)), np.log(values), 1)
-    assert abs(slope + exponent) < EXACT and abs(offset - np.log(10)) < EXACT
-    assert values[0] == 10 and (np.diff(values) <= 0).all()
-
-
-@pytest.mark.parametrize("dimension, exponent", [(0, 1.0), (3, -0.5), (3, np.nan)])
-def test_no_other_power_law(dimension, exponent):
-    with pytest.raises(ValueError, match=f"power law: {dimension} directions, exponent {exponent:g}; allowed"):
-        teachers.power_law(dimension, exponent)
+@pytest.mark.parametrize("name", teachers.TEACHERS)
+def test_a_teacher_by_name_takes_what_its_formula_asks_for(name):
+    x, values = np.random.default_rng(5).standard_normal((50, 10)), CASES["High"]
+    plain = teacher(name, values)
+    wanted = inspect.signature(teachers.TEACHERS[name]).parameters
+    given = {key: value for key, value in plain.keywords.items() if key in wanted}
+    own = {key: value for key, value in given.items() if key not in ("sharpness", "eigenvalues")}
+    found = teachers.teacher({"kind": name, **own}, sharpness=SHARPNESS, eigenvalues=values)
+    np.testing.assert_array_equal(found(x, [0.3, -0.6]), plain(x, [0.3, -0.6]))
+    assert set(model_rules.TEACHERS[name]) == set(own), "the configuration asks for the same"
 
 
 @pytest.mark.parametrize("name", ["two_index", "hierarchical"])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from methods import BY_COVARIANCE, HYPERPARAMETERS
 from model import Config
 
-SYNTHETIC = ("noise", "firmness")  # studies of the single-index task that gather the same measures
+SYNTHETIC = ("noise", "firmness", "teachers")  # studies of the single-index task that gather the same measures
 TUNING = "tuning"  # the shard of the seeds that choose learning rates
 
 
@@ -110,6 +110,8 @@ class Case(NamedTuple):
 
 def cases(cfg: Config, study: str) -> dict[str, Case]:
     """Return the cases of a synthetic study by name; those of a variant are `HighFloat64` and so on."""
+    if study == "teachers":
+        return {name: Case(case.model_dump()) for name, case in cfg.teachers.cases.items()}
     base = {name: case.model_dump() for name, case in cfg.single_index.cases.items()}
     if study != "firmness":
         return {name: Case(task) for name, task in base.items()}
@@ -121,7 +123,7 @@ def plan(cfg: Config, study: str) -> list[tuple[Arm, tuple[float, ...]]]:
     """Return the arms of a synthetic study, each with its SNRs."""
     if study == "noise":
         return [(arm, noise_snrs(cfg, arm)) for arm in noise_arms(cfg)]
-    return [(sigma_arm("population", p), (cfg.firmness.snr,)) for p in cfg.exponents]
+    return [(sigma_arm("population", p), (getattr(cfg, study).snr,)) for p in cfg.exponents]
 
 
 def cells(cfg: Config, study: str) -> Iterator[tuple[Arm, str, float]]:

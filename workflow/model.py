@@ -88,6 +88,22 @@ class Variant(Section):
         return {key: value for key, value in self.model_dump().items() if value is not None}
 
 
+class TeacherCase(Section):
+    """A case of the study of teachers; the keys of `teacher` beside `kind` are the parameters of that kind."""
+
+    eigenvalues: Annotated[
+        tuple[Real, ...], Field(min_length=2), BeforeValidator(rules.power_law), AfterValidator(rules.spectrum)
+    ]
+    teacher: Annotated[dict[str, Any], AfterValidator(rules.teacher)]
+
+
+class Teachers(Section):
+    """Study 6: teachers beyond the single index, the population arms at one SNR."""
+
+    snr: Snr
+    cases: Annotated[dict[CaseName, TeacherCase | None], AfterValidator(rules.other_cases)]
+
+
 class Firmness(Section):
     """How firm the verdicts of the noise study are: the population arms at one SNR, a setting changed at a time."""
 
@@ -147,6 +163,7 @@ class Config(Section):
     noise: Noise
     transfer: Transfer
     firmness: Firmness
+    teachers: Teachers
     ood: Ood
     theory: Theory
 
@@ -157,6 +174,7 @@ def keys(model: type[Section] = Config, prefix: str = "") -> list[str]:
     for name, field in model.model_fields.items():
         found.append(prefix + name)
         inner = (get_args(field.annotation) or (field.annotation,))[-1]
+        inner = next(iter(get_args(inner)), inner)  # of `Section | None`
         if isinstance(inner, type) and issubclass(inner, Section):
             found += keys(inner, f"{prefix}{name}." + "*." * (inner is not field.annotation))
     return found

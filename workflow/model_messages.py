@@ -23,7 +23,7 @@ def shown(value: Any) -> str:
 
 
 def nearest(key: str, keys: list[str]) -> str:
-    *section, name = re.sub(r"^(single_index\.cases)\.[^.]+\.", r"\1.*.", key).split(".")
+    *section, name = re.sub(r"^(\w+\.(cases|variants))\.[^.]+\.", r"\1.*.", key).split(".")
     siblings = {known.split(".")[-1]: known.split(".")[-1] for known in keys if known.split(".")[:-1] == section}
     everywhere = {known.split(".")[-1]: known for known in reversed(keys)}
     for known in (siblings, everywhere):

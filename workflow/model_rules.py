@@ -14,6 +14,12 @@ from pydantic import ValidationInfo
 from methods import BY_COVARIANCE, HYPERPARAMETERS
 
 FLOAT32 = (1.1754944e-38, 3.4028235e38)  # smallest normal and largest number: P is held in float32
+TEACHERS = {  # the parameters of each kind
+    "single_index": ("direction",),
+    "two_index": ("high", "low", "share"),
+    "multi_modal": ("direction", "modes"),
+    "hierarchical": ("coarse", "fine", "share"),
+}
 IMAGES, PIXELS = 60000, 784  # training images of MNIST, and the dimension of one
 
 
@@ -64,6 +70,47 @@ def spectrum(values: tuple, info: ValidationInfo) -> tuple:
     unordered = [f"allowed: descending values; write {ordered}"] * (list(values) != ordered)
     refuse(*unordered, *powers(values, info))
     return values
+
+
+def power_law(value: Any) -> Any:
+    """Return the eigenvalues largest * k^-power_law, k = 1 .. dimension, where these keys are given in their place."""
+    keys = ("power_law", "dimension", "largest")
+    if not isinstance(value, dict):
+        return value
+    if set(value) != set(keys):
+        refuse(f"allowed: a list, or the keys {', '.join(keys)}; write {{power_law: 2, dimension: 10, largest: 10}}")
+    exponent, dimension, largest = (numbers(value[key], False) for key in keys)
+    return [largest * k**-exponent for k in range(1, int(dimension) + 1)]
+
+
+def teacher(given: dict, info: ValidationInfo) -> dict:
+    if (kind := given.get("kind")) not in TEACHERS:
+        refuse(f"kind {kind!r}; allowed: {', '.join(TEACHERS)}; write one of them")
+    names, size, problems = TEACHERS[kind], len(info.data.get("eigenvalues", ())), []
+    if (keys := set(given) - {"kind"}) != set(names):
+        refuse(f"{kind} with {', '.join(sorted(keys)) or 'nothing'}; allowed: {', '.join(names)}; give exactly these")
+    values = {name: read(kind, name, given[name], False, problems) for name in names}
+    refuse(*problems)
+    for name in (name for name in names if name not in ("share", "modes")):
+        values[name] = int(values[name])
+        if size and not 0 <= values[name] < size:
+            problems.append(f"{name} {values[name]}; allowed: 0 to {size - 1}, a direction; choose one of them")
+    places = [values[name] for name in ("high", "low", "coarse", "fine") if name in values]
+    if len(set(places)) < len(places):
+        problems.append(f"direction {places[0]} given twice; allowed: two directions; change one")
+    if not 0 <= values.get("share", 0) <= 1:
+        problems.append(f"share {values['share']:g}; allowed: 0 to 1, a share of the signal's variance; change it")
+    if values.get("modes", 2) < 2:
+        problems.append(f"modes {values['modes']:g}; allowed: 2 or more; raise it")
+    refuse(*problems)
+    return {"kind": kind, **values}
+
+
+def other_cases(cases: dict, info: ValidationInfo) -> dict:
+    kept = given(cases)
+    if same := sorted(set(kept) & set(info.context.get("single_index.cases", ()))):
+        refuse(f"{same} stand in single_index.cases, too; allowed: other names, which file names carry; rename them")
+    return dimension(kept)
 
 
 def direction(value: int, info: ValidationInfo) -> int:
@@ -179,6 +226,7 @@ def planned_methods(methods: dict, info: ValidationInfo) -> dict:
     refuse(*problems)
     planned, snrs = {}, info.data.get("snrs")
     for name, given in methods.items():
+        given = {key: snrs or () if (key, value) == ("snrs", "all") else value for key, value in given.items()}
         values = {key: read(name, key, value, key != "learning_rate", problems) for key, value in given.items()}
         chosen, rate = values.pop("snrs"), values.pop("learning_rate", None)
         chosen = chosen if isinstance(chosen, tuple) else (chosen,)

@@ -12,14 +12,15 @@ from featurelearning import readings, statistics
 from featurelearning.contrasts import ARM, CASE_KEY, PLACE, listed, sides
 
 TEXTS = ("id", "family", "reference", "statement", "unit", "figure")
-FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum")
+FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum", "teachers")
 DIRECTIONS = ("negative", "positive", "zero")
 QUANTITIES = {
     "noise": ("train_mse", "test_mse", "clean_mse", "noise_floor", "feature_energy", "sensitivity"),
+    "teachers": ("train_mse", "test_mse", "clean_mse"),
     "transfer": ("train_mse", "test_mse", "noise_floor"),
     "ood": ("accuracy_in_distribution", "accuracy_flipped_noise", "accuracy_flipped_digits"),
 }
-CURVES = ("train_mse", "test_mse", "clean_mse")  # of the study noise
+CURVES = QUANTITIES["teachers"]  # recorded along training, in the synthetic studies
 SPECTRAL = ("feature_energy", "sensitivity")
 UNITS = {"spearman": "correlation", "argmin": "exponent", "identity": "deviation"}
 SIDE = ("quantity", *ARM, *PLACE, "direction")
@@ -129,7 +130,7 @@ def _check_side(where, side):
 
 
 def _check_reading(where, side, single):
-    reading, curve = side.get("reading", "final"), side["study"] == "noise" and side["quantity"] in CURVES
+    reading, curve = side.get("reading", "final"), side["study"] in ("noise", "teachers") and side["quantity"] in CURVES
     if reading != "final" and not curve:
         raise ValueError(f"{where}: reading: {reading!r} needs a curve; allowed for {side['quantity']}: final")
     if reading == "at_equal_loss" and not single:

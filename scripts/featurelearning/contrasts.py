@@ -13,7 +13,7 @@ import numpy as np
 
 from featurelearning import readings, statistics
 
-CASE_KEY = {"noise": "case", "transfer": "source_case"}
+CASE_KEY = {"noise": "case", "teachers": "case", "transfer": "source_case"}
 PLACE = ("case", "source_case", "snr")
 ARM = ("arm", "method", "estimator", "p")
 

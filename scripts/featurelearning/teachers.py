@@ -1,5 +1,4 @@
-"""Teachers beyond the single index: signal in two bands, several modes, a hierarchy (P1, checks N1 and L2), and the
-power-law spectrum.
+"""Teachers beyond the single index: signal in two bands, several modes, a hierarchy (P1, checks N1 and L2).
 
 A teacher is a pure function of inputs [n, direction], all samples of a draw at once, and two coefficients a, b ~
 N(0, 1); it returns the signal [n], which `single_index.draw_from` turns into labels. A teacher that needs one uses the
@@ -10,13 +9,16 @@ the share s then is the second term's part of the signal's variance, up to the t
 O(1 / sqrt(n)) about 0.
 """
 
+import functools
+import inspect
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.special import expit, ndtr
 
 from featurelearning import single_index
 
 COEFFICIENTS = 2
-LARGEST = 10.0  # eigenvalue of a power law, that of P1's Case High: their traces differ, their fastest directions agree
 
 
 def two_index(
@@ -75,15 +77,12 @@ TEACHERS = {
 }
 
 
-def power_law(dimension: int, exponent: float) -> np.ndarray:
-    """Return the eigenvalues 10 k^-a, k = 1 .. d, of a power law [d], descending.
-
-    The largest eigenvalue is that of P1's Case High, not the trace: a step size that is stable there is stable here.
-    Raises ValueError for d < 1 or a < 0.
-    """
-    if dimension < 1 or not exponent >= 0:
-        raise ValueError(f"power law: {dimension} directions, exponent {exponent:g}; allowed: 1 or more, 0 or more")
-    return LARGEST * np.arange(1, dimension + 1) ** -float(exponent)
+def teacher(given: Mapping, **known) -> single_index.Teacher:
+    """Return the teacher of a kind and its parameters, with those of the task (`known`) that its formula asks for."""
+    function = TEACHERS[given["kind"]]
+    wanted = inspect.signature(function).parameters
+    parameters = {name: value for name, value in (given | known).items() if name in wanted}
+    return functools.partial(function, **parameters)
 
 
 def _mixture(first, second, share, directions):

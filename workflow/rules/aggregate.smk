@@ -1,7 +1,7 @@
 """All shards of a study as one labelled file.
 
-INPUTS   results/{noise,firmness,transfer,ood,theory}/evaluate/... (and the curves of the first two's train/...)
-OUTPUTS  results/noise.nc, results/firmness.nc, results/transfer.nc, results/ood.nc, results/theory.nc
+INPUTS   results/{noise,firmness,teachers,transfer,ood,theory}/evaluate/... (the first three's curves: train/...)
+OUTPUTS  results/noise.nc, results/firmness.nc, results/teachers.nc, results/transfer.nc, results/ood.nc, results/theory.nc
 """
 
 
@@ -9,6 +9,7 @@ OUTPUTS  results/noise.nc, results/firmness.nc, results/transfer.nc, results/ood
 localrules:
     aggregate_noise,
     aggregate_firmness,
+    aggregate_teachers,
     aggregate_transfer,
     aggregate_ood,
     aggregate_theory,
@@ -49,6 +50,21 @@ use rule aggregate_noise as aggregate_firmness with:
         "results/benchmarks/aggregate_firmness.tsv"
     params:
         **gathering("firmness"),
+        code=fingerprint("aggregate_noise.py"),
+
+
+use rule aggregate_noise as aggregate_teachers with:
+    input:
+        train=grid.synthetic_files(CONFIG, "teachers", "train"),
+        evaluate=grid.synthetic_files(CONFIG, "teachers", "evaluate"),
+    output:
+        "results/teachers.nc",
+    log:
+        "results/logs/aggregate_teachers.log",
+    benchmark:
+        "results/benchmarks/aggregate_teachers.tsv"
+    params:
+        **gathering("teachers"),
         code=fingerprint("aggregate_noise.py"),
 
 

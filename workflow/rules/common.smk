@@ -26,8 +26,9 @@ SYNTHETIC_ARMS = {arm.id: arm for study in grid.SYNTHETIC for arm, _ in grid.pla
 OOD_ARMS = {arm.id: arm for arm in grid.ood_arms(CONFIG)}
 # The figures, and the aggregated file that each is drawn from.
 DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood": "ood", "features": "noise"}
-DRAWN_FROM |= {"spectrum": "theory"}
+DRAWN_FROM |= {"spectrum": "theory", "teachers": "teachers"}
 FIGURES = list(DRAWN_FROM)
+JUDGED = ("noise", "transfer", "ood", "theory", "teachers")  # studies that claims are about
 TABLES = ["claims", "firmness"] if CONFIG.firmness.variants else ["claims"]
 MNIST = {
     name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
@@ -59,7 +60,7 @@ wildcard_constraints:
     arm=grid.any_of([*SYNTHETIC_ARMS, *OOD_ARMS]),
     estimator=grid.any_of([*CONFIG.noise.estimators, "empirical"]),
     case=grid.any_of(case for study in grid.SYNTHETIC for case in grid.cases(CONFIG, study)),
-    snr=grid.any_of(f"{snr:.2f}" for snr in CONFIG.noise.snrs),
+    snr=grid.any_of(f"{snr:.2f}" for snr in [*CONFIG.noise.snrs, CONFIG.teachers.snr]),
     shard=grid.any_of([*grid.shards(CONFIG), grid.TUNING]),
     figure=grid.any_of(FIGURES),
 

@@ -1,7 +1,7 @@
 """Eigenpairs of the uncentred input covariance, per data set and estimator.
 
 INPUTS   results/{study}/data/...nc (and MNIST)
-OUTPUTS  results/{noise,firmness,transfer}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc
+OUTPUTS  results/{noise,firmness,teachers,transfer}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc
          results/ood/covariance/empirical/{shard}.nc
 """
 

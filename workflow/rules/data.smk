@@ -1,7 +1,7 @@
 """Data sets, a file per seed block.
 
 OUTPUTS  {data_cache}/mnist/*                                   the four idx files, checked by sha256
-         results/{noise,firmness,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
+         results/{noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
          results/ood/data/{shard}.nc                            class patterns and splits
 """
 

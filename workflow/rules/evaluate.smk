@@ -1,7 +1,7 @@
 """Evaluation of trained models; reads parameters and never trains.
 
 INPUTS   results/{noise,transfer,ood}/train/...
-OUTPUTS  results/{noise,firmness,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
+OUTPUTS  results/{noise,firmness,teachers,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
          results/ood/evaluate/{arm}/{shard}.nc
          results/theory/evaluate/{shard}.nc
 """

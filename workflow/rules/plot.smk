@@ -1,7 +1,7 @@
 """Figures and verdicts.
 
-INPUTS   results/{noise,transfer,ood,theory}.nc, config/claims.yaml
-OUTPUTS  results/figures/{noise,methods,transfer,ood,features,spectrum}.{pdf,png}
+INPUTS   results/{noise,firmness,teachers,transfer,ood,theory}.nc, config/claims.yaml
+OUTPUTS  results/figures/{noise,methods,transfer,ood,features,spectrum,teachers}.{pdf,png}
          results/claims.{csv,md,html}, results/firmness.{csv,md,html}
 """
 
@@ -20,6 +20,7 @@ SHOWS = {
     "ood": "accuracy out of distribution",
     "features": "feature energy and sensitivity",
     "spectrum": "Gram eigenvalues",
+    "teachers": "best exponent for other teachers",
 }
 
 
@@ -53,10 +54,7 @@ rule plot:
 
 rule check_claims:
     input:
-        noise="results/noise.nc",
-        transfer="results/transfer.nc",
-        ood="results/ood.nc",
-        theory="results/theory.nc",
+        **{study: f"results/{study}.nc" for study in JUDGED},
         claims=CLAIMS,
     output:
         csv="results/claims.csv",
@@ -75,7 +73,7 @@ rule check_claims:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        expected={study: gathered(study) for study in ("noise", "transfer", "ood", "theory")},
+        expected={study: gathered(study) for study in JUDGED},
         code=fingerprint("check_claims.py"),
     script:
         "../../scripts/check_claims.py"

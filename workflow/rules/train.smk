@@ -1,7 +1,7 @@
 """Training: one job holds a whole shard as one batch of tensors.
 
 INPUTS   data and covariance of the shard; for MNIST the learning rate (and damping) that `tune_ood` chose
-OUTPUTS  results/{noise,firmness,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
+OUTPUTS  results/{noise,firmness,teachers,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
          results/ood/tune/{arm}.nc                                         validation accuracy per candidate
          results/ood/train/{arm}/{shard}.nc
 """

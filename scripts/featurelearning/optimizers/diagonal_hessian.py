@@ -5,7 +5,8 @@ from featurelearning.models import Params
 from featurelearning.optimizers import adahessian
 from featurelearning.optimizers.problem import Problem, State
 
-HYPERPARAMETERS, DECOUPLED = adahessian.HYPERPARAMETERS, adahessian.DECOUPLED
+HYPERPARAMETERS = ("p",)
+DECOUPLED = True
 
 init = adahessian.init
 
