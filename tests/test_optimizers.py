@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from featurelearning import curvature, models, powers
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning.optimizers import adam, kfac, kfac_input, kfac_output, momentum, sgd, shampoo, sigma_power
 from featurelearning.optimizers.problem import Problem
+from reference_kronecker import KFAC, REFRESHES_BY_TWO, Shampoo
 from references import assert_close, descend, network, random_params, weights
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
@@ -51,7 +52,13 @@ def of_torch(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torc
     return lambda network, loss, model: kind(network.parameters(), lr=RATE, **options)
 
 
+def of_network(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torch.optim.Optimizer]:
+    """Return the reference that is an optimiser of ours, which sees the network and not only its parameters."""
+    return lambda network, loss, model: kind(network, RATE, **options)
+
+
 SGD = of_torch(torch.optim.SGD)
+DAMPING = 0.1
 
 TABLE = {
     "sgd": Row(sgd, SGD),
@@ -59,6 +66,10 @@ TABLE = {
     "adam": Row(adam, of_torch(torch.optim.Adam)),
     "sigma_power, diagonal": Row(sigma_power, SGD, preconditioner=spectrum()),
     "sigma_power, full": Row(sigma_power, SGD, preconditioner=full()),
+    "kfac": Row(kfac, of_network(KFAC, damping=DAMPING), {"damping": DAMPING}),
+    "kfac_input": Row(kfac_input, of_network(KFAC, damping=DAMPING, outer=False), {"damping": DAMPING}),
+    "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
+    "shampoo": Row(shampoo, of_network(Shampoo, epsilon=shampoo.EPSILON)),
 }
 
 
@@ -118,7 +129,7 @@ def copy(tree: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.clone() for key, value in tree.items()}
 
 
-def test_fifty_steps_are_those_of_torch(row, task):
+def assert_fifty_steps_are_those_of_the_reference(row: Row, task: tuple) -> None:
     params, x, y = task
     trail, _ = run(row, params, x, y)
     for model in range(M):
@@ -128,6 +139,18 @@ def test_fifty_steps_are_those_of_torch(row, task):
         descend(net, loss, optimizer, x[model], STEPS, matrix(row.preconditioner, model))
         for key, wanted in weights(net).items():
             assert_close(trail[-1][key][model], wanted)
+
+
+def test_fifty_steps_are_those_of_torch(row, task):
+    assert_fifty_steps_are_those_of_the_reference(row, task)
+
+
+@pytest.mark.parametrize("name, reference", [("kfac", KFAC), ("shampoo", Shampoo)])
+def test_no_factor_gets_older_than_the_interval(name, reference, task, monkeypatch):
+    row, options = TABLE[name], {"damping": DAMPING} if name == "kfac" else {"epsilon": shampoo.EPSILON}
+    monkeypatch.setattr(row.method, "INTERVAL", 2)
+    row = row._replace(reference=of_network(reference, refreshes=REFRESHES_BY_TWO, **options))
+    assert_fifty_steps_are_those_of_the_reference(row, task)
 
 
 def test_models_of_a_batch_do_not_meet(row, task):
