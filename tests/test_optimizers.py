@@ -12,8 +12,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from featurelearning import curvature, models, powers
-from featurelearning.optimizers import adahessian, adam, diagonal_hessian, momentum, sgd, sigma_power, sophia
+from featurelearning.optimizers import (
+    adahessian,
+    adam,
+    diagonal_hessian,
+    kfac,
+    kfac_input,
+    kfac_output,
+    momentum,
+    sgd,
+    shampoo,
+    sigma_power,
+    sophia,
+)
 from featurelearning.optimizers.problem import Problem
+from reference_kronecker import KFAC, REFRESHES_BY_TWO, Shampoo
 from reference_optimizers import AdaHessian, SophiaH, hessian_diagonal, hutchinson, weighted_mean
 from references import EXACT, assert_close, descend, network, random_params, weights
 
@@ -67,7 +80,13 @@ def exact(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[T
     return hessian_diagonal(network, loss)
 
 
+def of_network(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torch.optim.Optimizer]:
+    """Return the reference that is an optimiser of ours, which sees the network and not only its parameters."""
+    return lambda network, loss, model: kind(network, RATE, **options)
+
+
 SGD = of_torch(torch.optim.SGD)
+DAMPING = 0.1
 
 TABLE = {
     "sgd": Row(sgd, SGD),
@@ -78,6 +97,10 @@ TABLE = {
     **{f"adahessian {p}": Row(adahessian, of_estimates(AdaHessian, sampled, k=-p), {"p": p}) for p in (-1.0, 0.0, 0.5)},
     **{f"diagonal {p}": Row(diagonal_hessian, of_estimates(AdaHessian, exact, k=-p), {"p": p}) for p in (-1.0, 0.5)},
     "sophia": Row(sophia, of_estimates(SophiaH, sampled, gamma=0.01)),
+    "kfac": Row(kfac, of_network(KFAC, damping=DAMPING), {"damping": DAMPING}),
+    "kfac_input": Row(kfac_input, of_network(KFAC, damping=DAMPING, outer=False), {"damping": DAMPING}),
+    "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
+    "shampoo": Row(shampoo, of_network(Shampoo, epsilon=shampoo.EPSILON)),
 }
 
 
@@ -137,7 +160,7 @@ def copy(tree: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.clone() for key, value in tree.items()}
 
 
-def test_fifty_steps_are_those_of_torch(row, task):
+def assert_fifty_steps_are_those_of_the_reference(row: Row, task: tuple) -> None:
     params, x, y = task
     trail, _ = run(row, params, x, y)
     for model in range(M):
@@ -147,6 +170,18 @@ def test_fifty_steps_are_those_of_torch(row, task):
         descend(net, loss, optimizer, x[model], STEPS, matrix(row.preconditioner, model))
         for key, wanted in weights(net).items():
             assert_close(trail[-1][key][model], wanted)
+
+
+def test_fifty_steps_are_those_of_torch(row, task):
+    assert_fifty_steps_are_those_of_the_reference(row, task)
+
+
+@pytest.mark.parametrize("name, reference", [("kfac", KFAC), ("shampoo", Shampoo)])
+def test_no_factor_gets_older_than_the_interval(name, reference, task, monkeypatch):
+    row, options = TABLE[name], {"damping": DAMPING} if name == "kfac" else {"epsilon": shampoo.EPSILON}
+    monkeypatch.setattr(row.method, "INTERVAL", 2)
+    row = row._replace(reference=of_network(reference, refreshes=REFRESHES_BY_TWO, **options))
+    assert_fifty_steps_are_those_of_the_reference(row, task)
 
 
 def test_models_of_a_batch_do_not_meet(row, task):

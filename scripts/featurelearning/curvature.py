@@ -59,12 +59,14 @@ def diagonal(params: Params, x: Tensor, root: Root) -> Params:
     }
 
 
-def kronecker_factors(params: Params, x: Tensor, root: Root) -> Factors:
-    """Return E[x~ x~^T], E[h~ h~^T] and E[B B^T], E[S S^T] over the samples.
+def input_factor(z: Tensor) -> Tensor:
+    """Return E[z~ z~^T] [m, k + 1, k + 1] over the samples, for the inputs z [m, n, k] of a layer."""
+    z = torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
+    return z.mT @ z / z.shape[1]
 
-    K-FAC takes the mean of the Kronecker products for the product of these means, which is exact where B is the same
-    for every sample (a linear network with squared error). One model at a time: B has n h r entries.
-    """
+
+def output_factors(params: Params, x: Tensor, root: Root) -> tuple[Tensor, Tensor]:
+    """Return E[B B^T] [m, h, h] and E[S S^T] [m, o, o]; one model at a time, since B has n h r entries."""
     n, features, s = x.shape[1], hidden(params, x), root(forward(params, x))
     first = []
     for i in range(len(x)):
@@ -72,5 +74,13 @@ def kronecker_factors(params: Params, x: Tensor, root: Root) -> Factors:
         b = b.transpose(1, 2).reshape(-1, b.shape[1])
         first.append(b.mT @ b / n)
     second = s.transpose(2, 3).reshape(len(x), -1, s.shape[2])
-    inputs = [torch.cat([z, torch.ones_like(z[..., :1])], dim=-1) for z in (x, features)]
-    return Factors(tuple(z.mT @ z / n for z in inputs), (torch.stack(first), second.mT @ second / n))
+    return torch.stack(first), second.mT @ second / n
+
+
+def kronecker_factors(params: Params, x: Tensor, root: Root) -> Factors:
+    """Return E[x~ x~^T], E[h~ h~^T] and E[B B^T], E[S S^T] over the samples.
+
+    K-FAC takes the mean of the Kronecker products for the product of these means, which is exact where B is the same
+    for every sample (a linear network with squared error).
+    """
+    return Factors((input_factor(x), input_factor(hidden(params, x))), output_factors(params, x, root))

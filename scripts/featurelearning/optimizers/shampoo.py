@@ -1,0 +1,55 @@
+"""Shampoo: the step L^(-1/4) G R^(-1/4) of each weight matrix (Gupta, Koren & Singer 2018, algorithm 1).
+
+L = eps I + sum_t G_t G_t^T and R = eps I + sum_t G_t^T G_t; a bias is a tensor of order one (their algorithm 2), with
+(eps I + sum_t g_t g_t^T)^(-1/2) g. The sums grow at every step, the roots are computed when `refreshing` says.
+"""
+
+import torch
+from torch import Tensor
+
+from featurelearning import refreshing
+from featurelearning.models import Params
+from featurelearning.optimizers.problem import Problem, State
+
+EAGER = True
+INTERVAL = 128
+EPSILON = 1e-4
+SIDES = {"weight1": ("left", "right"), "bias1": ("right",), "weight2": ("left", "right"), "bias2": ("right",)}
+
+
+def init(params: Params, problem: Problem) -> State:
+    """Return eps I as the sums, zeros in the place of the roots, and the number of updates made."""
+    state = {name: {} for name in ("left", "right", "left_root", "right_root")}
+    for key, sides in SIDES.items():
+        for side in sides:
+            size = params[key].shape[1 if side == "left" else 2]
+            eye = torch.eye(size, dtype=params[key].dtype, device=params[key].device)
+            state[side][key] = EPSILON * eye.repeat(len(params[key]), 1, 1)
+            state[f"{side}_root"][key] = torch.zeros_like(state[side][key])
+    return {**state, "count": {"updates": params["bias2"].new_zeros(len(params["bias2"]), 1, 1)}}
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return the step, by sums that hold the present gradients and roots that may be older."""
+    sums = {
+        "left": {key: value + gradients[key] @ gradients[key].mT for key, value in state["left"].items()},
+        "right": {key: value + gradients[key].mT @ gradients[key] for key, value in state["right"].items()},
+    }
+    roots = {f"{side}_root": state[f"{side}_root"] for side in sums}
+    if refreshing.due(state["count"]["updates"], INTERVAL):
+        for side, values in sums.items():
+            roots[f"{side}_root"] = {key: inverse_root(value, 2 * len(SIDES[key])) for key, value in values.items()}
+    step = {}
+    for key, gradient in gradients.items():
+        left = (gradient.mT @ roots["left_root"][key]).mT if "left" in SIDES[key] else gradient
+        step[key] = left @ roots["right_root"][key]
+    return step, {**sums, **roots, "count": {"updates": state["count"]["updates"] + 1}}
+
+
+def inverse_root(matrix: Tensor, order: int) -> Tensor:
+    """Return matrix^(-1/order) of matrices [m, k, k] of least eigenvalue EPSILON, NaN where one is not finite."""
+    good = matrix.isfinite().all(dim=(1, 2))[:, None, None]
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    values, vectors = torch.linalg.eigh(torch.where(good, matrix, identity))
+    powers = values.clamp(min=EPSILON) ** (-1 / order)  # rounding may leave less, even below zero
+    return torch.where(good, (vectors * powers[:, None]) @ vectors.mT, torch.nan)

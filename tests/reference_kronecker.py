@@ -1,0 +1,118 @@
+"""K-FAC and Shampoo on one network of torch, slow and plain: loops, autograd's Jacobians, scipy's matrix roots."""
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.linalg
+import torch
+from torch import Tensor, nn
+from torch.autograd.functional import hessian, jacobian
+
+SampleLoss = Callable[[Tensor, int], Tensor]
+
+
+def squared_error(outputs: Tensor, i: int) -> Tensor:
+    """Return the loss of a sample whose label is zero: its curvature is that of every label."""
+    return (outputs**2).sum()
+
+
+def factors(network: nn.Sequential, x: Tensor, loss: SampleLoss) -> list[tuple[Tensor, Tensor]]:
+    """Return of each linear layer the means over the samples of z~ z~^T and J^T H J.
+
+    J: Jacobian of the outputs in the layer's pre-activations; H: Hessian of loss(outputs, i) of sample i.
+    """
+    first, relu, second = network
+    result = []
+    for layer, before, after in ((first, lambda z: z, lambda a: second(relu(a))), (second, network[:2], lambda a: a)):
+        inner, outer = 0.0, 0.0
+        for i, sample in enumerate(x):
+            z = before(sample).detach()
+            preactivation = layer(z).detach()
+            j = jacobian(after, preactivation)
+            h = hessian(lambda outputs, i=i: loss(outputs, i), network(sample).detach())
+            z = torch.cat([z, torch.ones(1, dtype=z.dtype)])
+            inner, outer = inner + torch.outer(z, z) / len(x), outer + j.T @ h @ j / len(x)
+        result.append((inner, outer))
+    return result
+
+
+# The updates in which what is kept is computed anew, of the first 64: of the constant INTERVAL, and if it were 2.
+REFRESHES = {*range(16), *range(16, 32, 2), *range(32, 64, 4)}
+REFRESHES_BY_TWO = {*range(16), *range(16, 64, 2)}
+
+
+class Scheduled(torch.optim.Optimizer):
+    """An optimiser of torch that computes its costly part anew in some of its steps: refresh, then move."""
+
+    def __init__(self, network: nn.Sequential, rate: float, refreshes: set[int] = REFRESHES) -> None:
+        super().__init__(network.parameters(), {"lr": rate})
+        self.rate, self.refreshes, self.made = rate, refreshes, 0
+
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        loss = closure()
+        self.gather()
+        if self.made in self.refreshes:
+            self.refresh()
+        self.made += 1
+        with torch.no_grad():
+            self.move()
+        return loss
+
+    def gather(self) -> None:
+        """Add the present gradients to what is kept."""
+
+
+class KFAC(Scheduled):
+    """Step (B + damping I)^-1 G~ (A + damping I)^-1 in torch's layout, G~ [fan_out, fan_in + 1]."""
+
+    def __init__(
+        self, network: nn.Sequential, rate: float, damping: float, inner: bool = True, outer: bool = True, **options
+    ) -> None:
+        super().__init__(network, rate, **options)
+        self.network, self.damping, self.inner, self.outer = network, damping, inner, outer
+        network.register_forward_pre_hook(lambda network, arguments: self.look(arguments[0]))
+
+    def look(self, x: Tensor) -> None:
+        self.x = x if x.ndim == 2 else self.x  # not at the single samples of the factors
+
+    def refresh(self) -> None:
+        self.factors = factors(self.network, self.x, squared_error)
+
+    def move(self) -> None:
+        for layer, (inner, outer) in zip((self.network[0], self.network[2]), self.factors, strict=True):
+            step = torch.cat([layer.weight.grad, layer.bias.grad[:, None]], dim=1)
+            if self.inner:
+                step = torch.linalg.solve(inner + self.damping * torch.eye(len(inner)).to(inner), step, left=False)
+            if self.outer:
+                step = torch.linalg.solve(outer + self.damping * torch.eye(len(outer)).to(outer), step)
+            layer.weight -= self.rate * step[:, :-1]
+            layer.bias -= self.rate * step[:, -1]
+
+
+class Shampoo(Scheduled):
+    """One matrix of sums for each dimension of a tensor, and its power -1 / (2 order)."""
+
+    def __init__(self, network: nn.Sequential, rate: float, epsilon: float, **options) -> None:
+        super().__init__(network, rate, **options)
+        self.parameters = list(network.parameters())
+        self.sums = [[epsilon * np.eye(size) for size in p.shape] for p in self.parameters]
+
+    def gather(self) -> None:
+        for parameter, sums in zip(self.parameters, self.sums, strict=True):
+            for axis, total in enumerate(sums):
+                for i, one in enumerate(np.moveaxis(parameter.grad.numpy(), axis, 0)):
+                    for j, other in enumerate(np.moveaxis(parameter.grad.numpy(), axis, 0)):
+                        total[i, j] += (one * other).sum()
+
+    def refresh(self) -> None:
+        sqrtm, inv = scipy.linalg.sqrtm, np.linalg.inv
+        self.roots = [
+            [inv(sqrtm(total) if len(sums) == 1 else sqrtm(sqrtm(total))) for total in sums] for sums in self.sums
+        ]
+
+    def move(self) -> None:
+        for parameter, roots in zip(self.parameters, self.roots, strict=True):
+            step = parameter.grad.numpy()
+            for axis, root in enumerate(roots):
+                step = np.moveaxis(np.tensordot(root, step, axes=(1, axis)), 0, axis)
+            parameter -= self.rate * torch.tensor(step)
