@@ -1,24 +1,31 @@
-"""Check the theory for one block of seeds: deviations, and the spectra of the preconditioned Gram matrices."""
+"""Check the theory for one block of seeds: deviations, spectra of Gram matrices, departures of adaptive methods."""
 
 import numpy as np
 import torch
 
 import joblog
-from featurelearning import records, theory
+from featurelearning import departure, records, theory
 
 EACH = ("exponent", "seed", "direction")
 DIMENSIONS = {"gram_eigenvalue": EACH, "gram_eigenvalue_population": EACH, "gram_slope": EACH[:2]}
 DIMENSIONS["singular_value"] = EACH[1:]
+DIMENSIONS["isotropy_error"] = ("initialisation", "transformation", *EACH[:2])
+DIMENSIONS["isotropy_noise"] = EACH[:2]
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
     torch.set_num_threads(params.threads)
     study = theory.Study(params.master_seed, params.seeds, params.theory, params.exponents)
     functions, kinds, bounds = zip(*theory.CHECKS.values(), strict=True)
-    variables = {name: (DIMENSIONS[name], values) for name, values in theory.gram(study).items()}
+    measured = theory.gram(study) | departure.isotropy(study)
+    variables = {name: (DIMENSIONS[name], values) for name, values in measured.items()}
     variables["deviation"] = (("check", "seed"), np.stack([function(study) for function in functions]))
+    departures = departure.departure(study)
+    variables["departure"] = (("preconditioner", "transformation", "seed", "step"), np.stack([*departures.values()]))
     coords = {"check": list(theory.CHECKS), "kind": ("check", list(kinds)), "bound": ("check", list(bounds))}
     coords |= {"exponent": list(params.exponents), "seed": list(params.seeds)}
+    coords |= {"preconditioner": list(departures), "transformation": list(departure.TRANSFORMATIONS)}
+    coords |= {"initialisation": list(departure.INITIALISATIONS), "step": departure.steps(study)}
     coords["direction"] = np.arange(params.theory["dimension"])
     attributes = records.provenance("checks of the theory", records.plain(params, "seeds", "threads"), params.code)
     records.write(records.dataset(variables, coords, attributes), snakemake.output.evaluation)

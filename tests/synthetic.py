@@ -23,9 +23,19 @@ CHECKS = {  # name: kind, bound
     "spectrum": ("identity", 1e-10),
     "gradient_descent": ("identity", 1e-10),
     "identity_covariance": ("identity", 1e-10),
+    "mode_decay": ("identity", 1e-10),
     "unrotated_preconditioner": ("control", 1e-3),
+    "rotation_adam": ("control", 1e-3),
+    "mode_flow": ("report", np.nan),
     "weight_decay_invertible": ("report", np.nan),
     "weight_decay_gram_only": ("report", np.nan),
+}
+DEPARTURES = {  # method: size of the last departure under a rotation and under an invertible change
+    "fixed_p-1.00": (2e-15, 2e-14),
+    "fixed_p+1.00": (2e-15, 3e-15),
+    "reestimated_p-1.00": (2e-15, 1e-14),
+    "reestimated_p+1.00": (2e-15, 4.0),
+    "adam": (2.0, 4.0),
 }
 
 
@@ -207,8 +217,21 @@ def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
         "gram_slope": (("exponent", "seed"), np.tile(p[:, None] + 1, seeds)),
         "singular_value": (("seed", "direction"), s),
     }
+    step = np.unique(np.r_[0, np.geomspace(1, 2000, 59).round().astype(int)])
+    last = np.array([*DEPARTURES.values()])[..., None, None]
+    growth = np.sqrt((step + 1) / 2001) * spread((*last.shape[:2], seeds, 1), 0.5, 11)
+    variables["departure"] = (("preconditioner", "transformation", "seed", "step"), last * growth)
+    noise = 0.012 * spread((len(p), seeds), 0.2, 12)
+    error = np.array([np.ones_like(p), 1 + np.abs(p) * 50])[:, None, :, None] * noise
+    variables["isotropy_error"] = (
+        ("initialisation", "transformation", "exponent", "seed"),
+        np.repeat(error, 2, axis=1) * spread((2, 2, len(p), seeds), 0.4, 13),
+    )
+    variables["isotropy_noise"] = (("exponent", "seed"), noise)
     kind, bound = zip(*CHECKS.values(), strict=True)
     coords = {"check": list(CHECKS), "kind": ("check", list(kind)), "bound": ("check", list(bound))}
+    coords |= {"preconditioner": list(DEPARTURES), "transformation": ["rotation", "invertible"], "step": step}
+    coords["initialisation"] = ["P-isotropic", "released"]
     return records.dataset(
         variables, coords | {"exponent": p, "seed": np.arange(seeds), "direction": np.arange(dimension)}, ATTRIBUTES
     )

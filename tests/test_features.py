@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from featurelearning import covariance, features
-from references import assert_close, network, random_params
+from references import EXACT, assert_close, network, random_params
 
 M, D, H, N = 3, 5, 8, 20
 
@@ -96,3 +96,52 @@ def test_the_slope_is_a_least_squares_fit():
     x, y = rng.uniform(1, 9, 12), rng.uniform(1, 9, 12)
     u, v = np.log(x) - np.log(x).mean(), np.log(y)
     assert_close(features.log_log_slope(x, y), u @ v / (u @ u))
+
+
+# --- the exponent that explains a method's steps ---
+
+EIGENVALUES = np.geomspace(10, 0.1, D)
+
+
+@pytest.fixture
+def gradients() -> np.ndarray:
+    return np.random.default_rng(10).standard_normal((M, D, H))
+
+
+@pytest.mark.parametrize("p", [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0])
+def test_a_power_of_the_covariance_has_its_exponent_whatever_the_scale(gradients, p):
+    scale = np.array([1e-8, 1.0, 1e8])[:, None, None]
+    steps = scale * EIGENVALUES[:, None] ** p * gradients
+    each = np.array([0.1, 1, 10])[:, None] * EIGENVALUES
+    for eigenvalues in (EIGENVALUES, each):
+        found = features.effective_exponent(gradients, steps, eigenvalues)
+        assert found.shape == (M,) and (np.abs(found - p) <= EXACT).all()
+    assert abs(features.effective_exponent(gradients[1], steps[1], EIGENVALUES) - p) <= EXACT
+
+
+def test_the_exponent_is_a_least_squares_fit_over_directions(gradients):
+    steps = np.random.default_rng(11).standard_normal((M, D, H))
+    found = features.effective_exponent(gradients, steps, EIGENVALUES)
+    for model in range(M):
+        ratio = [np.sqrt((steps[model, k] ** 2).sum() / (gradients[model, k] ** 2).sum()) for k in range(D)]
+        assert_close(found[model], features.log_log_slope(EIGENVALUES, ratio))
+
+
+def test_two_levels_give_the_slope_through_the_means_of_their_blocks(gradients):
+    steps = np.random.default_rng(12).standard_normal((M, D, H))
+    ratio = np.log(np.linalg.norm(steps, axis=-1) / np.linalg.norm(gradients, axis=-1))
+    wanted = (ratio[:, 0] - ratio[:, 1:].mean(axis=1)) / np.log(10 / 0.1)
+    assert_close(features.effective_exponent(gradients, steps, np.array([10] + [0.1] * (D - 1))), wanted)
+
+
+def test_no_exponent_where_a_direction_has_no_gradient_no_step_or_a_divergence(gradients):
+    steps = gradients.copy()
+    gradients[0, 1] = 0
+    steps[1, 2] = 0
+    steps[2, 3, 4] = np.nan
+    assert np.isnan(features.effective_exponent(gradients, steps, EIGENVALUES)).all()
+
+
+def test_equal_eigenvalues_have_no_slope(gradients):
+    with pytest.raises(ValueError, match="eigenvalues: all equal; allowed: two or more different ones"):
+        features.effective_exponent(gradients, gradients, np.full(D, 0.1))

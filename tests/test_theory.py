@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning import models, records, theory
+from featurelearning import departure, models, records, signs, theory
+from featurelearning.optimizers import momentum
 from references import assert_close
 
 SETTINGS = {
@@ -47,9 +48,56 @@ def test_identities_hold_to_rounding(name):
     assert (found(name) <= 1e-10).all()
 
 
-def test_control_fails_in_every_seed():
-    assert theory.CHECKS["unrotated_preconditioner"][1:] == ("control", BROKEN)
-    assert (found("unrotated_preconditioner") >= BROKEN).all()
+@pytest.mark.parametrize("name", [name for name, (_, kind, _) in theory.CHECKS.items() if kind == "control"])
+def test_controls_fail_in_every_seed(name):
+    assert theory.CHECKS[name][2] == BROKEN
+    assert found(name).shape == (3,)
+    assert (found(name) >= BROKEN).all()
+
+
+def test_controls_are_the_unrotated_preconditioner_and_methods_that_see_coordinates():
+    controls = {name for name, (_, kind, _) in theory.CHECKS.items() if kind == "control"}
+    assert controls == {"unrotated_preconditioner", *(f"rotation_{name}" for name in theory.SEEING)}
+    assert "adam" in theory.SEEING
+
+
+@pytest.mark.parametrize("method", [theory.FIXED, theory.Method(momentum, 0.005, {"momentum": 0.9})])
+def test_a_method_that_works_on_vectors_is_no_control(method):
+    assert (theory.coordinate_wise(method, STUDY) <= 1e-10).all()
+
+
+class Hutchinson:
+    """A coordinate-wise method that asks for all that the methods of P1 may: Hessian products, streams, a number."""
+
+    def init(self, params, problem):
+        return {"count": {"updates": torch.zeros(len(params["bias2"]), 1, 1)}}
+
+    def update(self, gradients, state, params, problem):
+        count = state["count"]["updates"] + 1
+        z = signs.rademacher(problem.streams, count, params)
+        h = problem.hessian_product(params, z)
+        step = {key: g / (problem.hyperparameters["damping"] + h[key].abs()) for key, g in gradients.items()}
+        return step, {"count": {"updates": count}}
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch's own import
+def test_a_method_may_ask_for_hessian_products_and_random_signs():
+    method = theory.Method(Hutchinson(), 0.02, {"damping": 1.0})
+    assert (theory.coordinate_wise(method, STUDY) >= BROKEN).all()
+    batch = theory.draw(STUDY, (0.0,))
+    assert (theory.alike(STUDY, batch, batch, method=method) == 0).all()  # the two runs of a pair draw the same signs
+
+
+def test_streams_are_a_seeds_in_all_of_its_models_and_in_any_block():
+    words = theory.streams(STUDY, 6)
+    assert words.dtype == torch.int32 and torch.equal(words[:3], words[3:])
+    assert len(words.unique()) == 6
+    assert torch.equal(theory.streams(STUDY._replace(seeds=[1]), 1), words[1:2])
+
+
+def test_mode_flow_is_off_by_the_rate_over_e():
+    assert theory.CHECKS["mode_flow"][1] == "report"
+    assert_close(found("mode_flow"), np.full(3, 0.02 / np.e), 0.02)
 
 
 @pytest.mark.parametrize("name", ["weight_decay_invertible", "weight_decay_gram_only"])
@@ -284,6 +332,13 @@ def test_script_writes_the_contract(tmp_path, monkeypatch):
     )
     assert result["gram_slope"].dims == ("exponent", "seed")
     assert result["singular_value"].dims == ("seed", "direction")
+    assert result["departure"].dims == ("preconditioner", "transformation", "seed", "step")
+    assert result["step"].values.tolist() == departure.steps(STUDY).tolist()
+    assert result["isotropy_error"].dims == ("initialisation", "transformation", "exponent", "seed")
+    assert result["isotropy_noise"].dims == ("exponent", "seed")
+    worst = result["departure"].max(("seed", "step"))
+    assert worst.sel(preconditioner="fixed_p-1.00", transformation="invertible") <= 1e-10
+    assert worst.sel(preconditioner="reestimated_p+1.00", transformation="invertible") >= BROKEN
     assert result["kind"].values.tolist() == ["identity", "report"]
     assert result["bound"].values[0] == 1e-10 and np.isnan(result["bound"].values[1])
     assert result["exponent"].values.tolist() == EXPONENTS

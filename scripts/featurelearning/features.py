@@ -48,3 +48,21 @@ def gram_spectrum(x: np.ndarray, preconditioner: np.ndarray) -> np.ndarray:
 def log_log_slope(x: np.ndarray, y: np.ndarray) -> float:
     """Return the least-squares slope of log y against log x."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def effective_exponent(gradients: np.ndarray, steps: np.ndarray, eigenvalues: np.ndarray) -> np.ndarray:
+    """Return the p [...] whose P = Sigma^p best explains first-layer steps, up to a common factor.
+
+    The least-squares slope of log(|u_k| / |g_k|) on log lambda_k over eigen-directions k, norms over hidden units:
+    gradients g and steps u [..., d, h], both in the eigenbasis; eigenvalues [d] or [..., d]. Of equal eigenvalues the
+    mean log-ratio counts, so two levels give the slope through two points. NaN where a gradient or step vanishes along
+    a direction, or is not finite. Raises ValueError where all eigenvalues are equal. Source: derived here.
+    """
+    x = np.log(eigenvalues)
+    if (np.ptp(x, axis=-1) < 1e-8).any():
+        raise ValueError("eigenvalues: all equal; allowed: two or more different ones, or there is no slope")
+    x = x - x.mean(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = np.log(np.linalg.norm(steps, axis=-1)) - np.log(np.linalg.norm(gradients, axis=-1))
+        slope = (x * y).sum(axis=-1) / (x**2).sum(axis=-1)
+    return np.where(np.isfinite(slope), slope, np.nan)

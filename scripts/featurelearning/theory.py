@@ -11,15 +11,16 @@ The task is P1's single-index task with little label noise, its inputs turned so
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from featurelearning import features, models, powers, seeding, single_index
-from featurelearning.optimizers import sigma_power
-from featurelearning.optimizers.problem import Problem
+from featurelearning import curvature, features, models, modes, powers, seeding, single_index
+from featurelearning.optimizers import adam, sigma_power
+from featurelearning.optimizers.problem import Optimizer, Problem
 from featurelearning.training import train
 
 LEAST = {"steps": 1000, "condition_number": 100}
@@ -41,6 +42,19 @@ class Study(NamedTuple):
     seeds: Sequence[int]
     settings: Mapping[str, float]  # the configuration's section theory
     exponents: Sequence[float]  # grid of p for the Gram spectrum and for Sigma = I
+
+
+class Method(NamedTuple):
+    """An optimiser with what it needs to be run in a study."""
+
+    optimizer: Optimizer
+    learning_rate: float | None = None  # None: the study's
+    hyperparameters: Mapping[str, float] = MappingProxyType({})
+
+
+FIXED = Method(sigma_power)
+# Methods that see the coordinates of the inputs; rates of their own, for the loss to fall tenfold.
+SEEING = {"adam": Method(adam, 0.01)}
 
 
 class Batch(NamedTuple):
@@ -138,26 +152,57 @@ def deviation(a: Observation, b: Observation) -> Tensor:
     return torch.stack([relative(key) for key in a]).amax(dim=0)
 
 
-def follow(study: Study, batch: Batch, reference: Reference, weight_decay: float = 0.0) -> tuple[np.ndarray, ...]:
-    """Train by the project's own trainer; return deviation from the reference and training loss, [m, steps + 1] each.
+def streams(study: Study, models: int) -> Tensor:
+    """Return the words [models, 2] that random signs come from: those of a seed are the same in all of its models."""
+    words = [
+        seeding.generator(study.master_seed, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in study.seeds
+    ]
+    return torch.as_tensor(np.array(words), dtype=torch.int32).repeat(models // len(words), 1)
 
-    reference: is given what is observed before any update and after each, and returns what it should be.
+
+def follow(
+    study: Study,
+    batch: Batch,
+    reference: Reference,
+    weight_decay: float = 0.0,
+    method: Method = FIXED,
+    steps: Sequence[int] | None = None,
+) -> tuple[np.ndarray, ...]:
+    """Train by the project's own trainer; return deviation from the reference and training loss, [m, records] each.
+
+    reference: is given what is observed before any update and after each, and returns what it should be. steps: the
+    updates after which to look; None: every one.
     """
 
     def measure(params: models.Params) -> dict[str, Tensor]:
         seen = observe(params, batch)
         return {"deviation": deviation(reference(seen), seen), "loss": seen["train_loss"]}
 
-    names = [f"seed {seed}" for seed in study.seeds] * (len(batch.y_train) // len(study.seeds))
+    m = len(batch.y_train)
+    names = [f"seed {seed}" for seed in study.seeds] * (m // len(study.seeds))
     gradients = functools.partial(models.mse_gradients, x=batch.x_train, y=batch.y_train)
-    problem, rate = Problem(batch.preconditioner), study.settings["learning_rate"]
-    every = range(study.settings["steps"] + 1)
-    curves = train(batch.params, gradients, sigma_power, problem, rate, weight_decay, every, measure, names).curves
-    return curves["deviation"], curves["loss"]
+    problem = Problem(
+        preconditioner=batch.preconditioner,
+        hyperparameters=method.hyperparameters,
+        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        inputs=batch.x_train,
+        output_root=curvature.squared_error_root,
+        streams=streams(study, m),
+    )
+    rate = study.settings["learning_rate"] if method.learning_rate is None else method.learning_rate
+    steps = range(study.settings["steps"] + 1) if steps is None else steps
+    run = train(batch.params, gradients, method.optimizer, problem, rate, weight_decay, steps, measure, names)
+    return run.curves["deviation"], run.curves["loss"]
 
 
 def largest(study: Study, deviations: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Return each seed's largest deviation over models and steps [seeds]; raises ValueError without a tenfold fall."""
+    require_fall(study, losses)
+    return deviations.max(axis=1).reshape(-1, len(study.seeds)).max(axis=0)
+
+
+def require_fall(study: Study, losses: np.ndarray) -> None:
+    """Raise ValueError, naming the seed, unless the loss [m, records] of every model falls tenfold."""
     fall = (losses[:, 0] / losses[:, -1]).reshape(-1, len(study.seeds)).min(axis=0)
     if not (fall >= FALL).all():
         least = int(fall.argmin())  # a NaN counts as the least
@@ -165,20 +210,34 @@ def largest(study: Study, deviations: np.ndarray, losses: np.ndarray) -> np.ndar
             f"theory.steps: {study.settings['steps']} steps lower the training loss of seed {study.seeds[least]} "
             f"{fall[least]:.3g}-fold; allowed: {FALL:g}-fold or more; raise theory.steps or change theory.learning_rate"
         )
-    return deviations.max(axis=1).reshape(-1, len(study.seeds)).max(axis=0)
 
 
-def alike(study: Study, first: Batch, *others: Batch, weight_decay: float = 0.0) -> np.ndarray:
-    """Train batches side by side and return how far the others stray from the first [seeds]."""
-    batches, m = (first, *others), len(first.y_train)
+def beside(
+    study: Study,
+    batches: Sequence[Batch],
+    weight_decay: float = 0.0,
+    method: Method = FIXED,
+    steps: Sequence[int] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train batches side by side and return how far each is from the first, and the losses of the first, as `follow`.
+
+    Deviations are [batches, m, records] for m models of a batch, losses [m, records].
+    """
+    first, m = batches[0], len(batches[0].y_train)
     params = {key: torch.cat([batch.params[key] for batch in batches]) for key in first.params}
     together = Batch(params, *map(torch.cat, zip(*(batch[1:] for batch in batches), strict=True)))
 
     def first_again(seen: Observation) -> Observation:
         return {key: torch.cat([value[:m]] * len(batches)) for key, value in seen.items()}
 
-    deviations, losses = follow(study, together, first_again, weight_decay)
-    return largest(study, deviations, losses[:m])
+    deviations, losses = follow(study, together, first_again, weight_decay, method, steps)
+    return deviations.reshape(len(batches), m, -1), losses[:m]
+
+
+def alike(study: Study, *batches: Batch, weight_decay: float = 0.0, method: Method = FIXED) -> np.ndarray:
+    """Train batches side by side and return how far the others stray from the first [seeds]."""
+    deviations, losses = beside(study, batches, weight_decay, method)
+    return largest(study, deviations.max(axis=0), losses)
 
 
 def against(study: Study, batch: Batch, simulation: Iterator[Observation], weight_decay: float = 0.0) -> np.ndarray:
@@ -198,11 +257,22 @@ def unrotated_preconditioner(study: Study) -> np.ndarray:
     return alike(study, batch, transformed(batch, turns(study)[1])._replace(preconditioner=batch.preconditioner))
 
 
+def coordinate_wise(method: Method, study: Study) -> np.ndarray:
+    """Control of check 1: a method that works on coordinates sees the rotation of inputs and W0 [seeds]."""
+    batch = draw(study, (0.0,))
+    return alike(study, batch, transformed(batch, turns(study)[1]), method=method)
+
+
+def stretch(study: Study) -> np.ndarray:
+    """Return A = R D Q [seeds, d, d], far from a rotation: its condition number is STRETCH."""
+    _, r, q = turns(study)
+    return r * np.geomspace(1, STRETCH, r.shape[-1]) @ q
+
+
 def invertible(study: Study, weight_decay: float = 0.0) -> np.ndarray:
     """Check 1, stronger: A = R D Q, far from a rotation, does too, with P' = A P A^T given explicitly [seeds]."""
-    batch, (_, r, q) = draw(study), turns(study)
-    a = r * np.geomspace(1, STRETCH, r.shape[-1]) @ q
-    return alike(study, batch, transformed(batch, a), weight_decay=weight_decay)
+    batch = draw(study)
+    return alike(study, batch, transformed(batch, stretch(study)), weight_decay=weight_decay)
 
 
 def gram_only(study: Study, weight_decay: float = 0.0) -> np.ndarray:
@@ -317,6 +387,29 @@ def spectrum(study: Study) -> np.ndarray:
     return np.abs(gram(study)["gram_slope"] - np.array(study.exponents)[:, None] - 1).max(axis=0)
 
 
+def linear(study: Study) -> modes.Course:
+    """Return the descent of linear students on linear teachers, on the study's inputs and exponents; see `modes`."""
+    x = task(study)["x_train"]
+    rngs = [seeding.generator(study.master_seed, "target", seed) for seed in study.seeds]
+    teachers = np.array([rng.standard_normal(x.shape[-1]) for rng in rngs])
+    return modes.descend(x, teachers, study.exponents, study.settings["learning_rate"], study.settings["steps"])
+
+
+def mode_decay(study: Study) -> np.ndarray:
+    """Check 4: a linear student's error in mode k falls by the factor 1 - 2 eta lambda_k^(1 + p) a step [seeds]."""
+    course = linear(study)
+    return course.apart(course.discrete()).max(axis=0)
+
+
+def mode_flow(study: Study) -> np.ndarray:
+    """Return how far check 4's descent is from gradient flow, exp(-2 t lambda_k^(1 + p)) at t = eta s [seeds].
+
+    It is learning_rate / e to first order, reached where the fastest mode has fallen to 1 / e.
+    """
+    course = linear(study)
+    return course.apart(course.flow()).max(axis=0)
+
+
 def with_decay(check: Callable[[Study, float], np.ndarray], study: Study) -> np.ndarray:
     """Return a check's deviation with the paper's L2 term switched on [seeds]."""
     return check(study, WEIGHT_DECAY / study.settings["samples_train"])
@@ -329,7 +422,10 @@ CHECKS = {  # name: function of a study, kind, bound
     "spectrum": (spectrum, "identity", 1e-10),
     "gradient_descent": (gradient_descent, "identity", 1e-10),
     "identity_covariance": (identity_covariance, "identity", 1e-10),
+    "mode_decay": (mode_decay, "identity", 1e-10),
     "unrotated_preconditioner": (unrotated_preconditioner, "control", 1e-3),
+    **{f"rotation_{name}": (functools.partial(coordinate_wise, m), "control", 1e-3) for name, m in SEEING.items()},
+    "mode_flow": (mode_flow, "report", np.nan),
     "weight_decay_invertible": (functools.partial(with_decay, invertible), "report", np.nan),
     "weight_decay_gram_only": (functools.partial(with_decay, gram_only), "report", np.nan),
 }
