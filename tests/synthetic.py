@@ -26,6 +26,7 @@ CHECKS = {  # name: kind, bound
     "mode_decay": ("identity", 1e-10),
     "unrotated_preconditioner": ("control", 1e-3),
     "rotation_adam": ("control", 1e-3),
+    "rotation_adahessian": ("control", 1e-3),
     "mode_flow": ("report", np.nan),
     "weight_decay_invertible": ("report", np.nan),
     "weight_decay_gram_only": ("report", np.nan),
@@ -36,6 +37,9 @@ DEPARTURES = {  # method: size of the last departure under a rotation and under 
     "reestimated_p-1.00": (2e-15, 1e-14),
     "reestimated_p+1.00": (2e-15, 4.0),
     "adam": (2.0, 4.0),
+    "adahessian": (2.0, 3.0),
+    "kfac_input": (5e-15, 1.0),
+    "kfac": (1e-9, 1.0),
 }
 
 

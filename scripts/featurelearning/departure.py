@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from featurelearning import models, seeding, theory
-from featurelearning.optimizers import sigma_power
+from featurelearning.optimizers import kfac, kfac_input, sigma_power
 from featurelearning.optimizers.problem import Problem, State
 from featurelearning.theory import CHECKED, FIXED, SEEING, Batch, Method, Study
 from featurelearning.training import schedule
 
-ADAPTIVE: dict[str, Method] = {**SEEING}  # methods whose P is their own
+DAMPED = {"damping": 0.01}
+ADAPTIVE = SEEING | {"kfac_input": Method(kfac_input, 0.003, DAMPED), "kfac": Method(kfac, 0.003, DAMPED)}
 RECORDS = 60
 SHARE = 0.5  # of the training samples, in a mini-batch
 UNITS = 20_000  # hidden units that the initial law is estimated from

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from featurelearning import curvature, features, models, modes, powers, seeding, single_index
-from featurelearning.optimizers import adam, sigma_power
+from featurelearning.optimizers import adahessian, adam, sigma_power
 from featurelearning.optimizers.problem import Optimizer, Problem
 from featurelearning.training import train
 
@@ -54,7 +54,7 @@ class Method(NamedTuple):
 
 FIXED = Method(sigma_power)
 # Methods that see the coordinates of the inputs; rates of their own, for the loss to fall tenfold.
-SEEING = {"adam": Method(adam, 0.01)}
+SEEING = {"adam": Method(adam, 0.01), "adahessian": Method(adahessian, 0.03, {"p": -1.0})}
 
 
 class Batch(NamedTuple):
@@ -154,10 +154,8 @@ def deviation(a: Observation, b: Observation) -> Tensor:
 
 def streams(study: Study, models: int) -> Tensor:
     """Return the words [models, 2] that random signs come from: those of a seed are the same in all of its models."""
-    words = [
-        seeding.generator(study.master_seed, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in study.seeds
-    ]
-    return torch.as_tensor(np.array(words), dtype=torch.int32).repeat(models // len(words), 1)
+    words = torch.as_tensor(seeding.words(study.master_seed, "hutchinson", study.seeds))
+    return words.repeat(models // len(words), 1)
 
 
 def follow(
