@@ -254,12 +254,19 @@ def compile_cache(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch's own import
-@pytest.mark.parametrize("path, optimizer", [("closed form", sigma_power), ("autograd", adam)])
+@pytest.mark.parametrize(
+    "path, optimizer",
+    [
+        ("closed form", sigma_power),
+        ("autograd", adam),
+        pytest.param("closed form", adahessian, marks=pytest.mark.long),
+    ],
+)
 def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
     require(devices.can_compile(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
     params, x, y = task()
     y[1, 0] = torch.nan  # its model diverges
-    problem = Problem(torch.linspace(0.1, 2, D, dtype=torch.float64).repeat(M, 1))
+    problem = complete(x, y, torch.arange(2 * M, dtype=torch.int32).reshape(M, 2))
     general = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
     options = {"gradients": general} if path == "autograd" else {}
     eager, compiled = (
