@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from featurelearning import curvature, models, powers
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning.optimizers import adam, lbfgs, momentum, sam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
+from reference_lbfgs import LBFGS
+from reference_sam import SAM
 from references import assert_close, descend, network, random_params, weights
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
@@ -59,6 +61,8 @@ TABLE = {
     "adam": Row(adam, of_torch(torch.optim.Adam)),
     "sigma_power, diagonal": Row(sigma_power, SGD, preconditioner=spectrum()),
     "sigma_power, full": Row(sigma_power, SGD, preconditioner=full()),
+    "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
+    "lbfgs": Row(lbfgs, of_torch(LBFGS)),
 }
 
 
