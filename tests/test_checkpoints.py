@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from featurelearning import checkpoints, descent, models, training
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning.optimizers import adam, lbfgs, momentum, sam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from references import StopAt, random_params
 from repository import require
@@ -32,7 +32,8 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> traini
     rng = np.random.default_rng(11)
     params = {key: value.to(dtype) for key, value in random_params(rng, M, D, H).items()}
     x, y = (torch.tensor(rng.standard_normal(shape), dtype=dtype) for shape in ((M, N, D), (M, N)))
-    problem = Problem(torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1), hyperparameters={"momentum": 0.9})
+    hyperparameters = {"momentum": 0.9, "rho": 0.05}
+    problem = Problem(torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1), hyperparameters)
     rate = torch.tensor(RATES, dtype=dtype)
     return training.train(
         params,
@@ -67,7 +68,7 @@ def assert_same_bits(found: training.Run, wanted: training.Run) -> None:
 
 
 @pytest.mark.parametrize("looks", [2, 3, 8])
-@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power])
+@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power, sam, lbfgs])
 def test_a_run_that_was_stopped_has_the_same_bits(optimizer, looks, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "PIECE", 0)  # a step at a time
     train = functools.partial(run, optimizer)

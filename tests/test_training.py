@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from featurelearning import devices, models, training
-from featurelearning.optimizers import adam, momentum, sgd, sigma_power
+from featurelearning.optimizers import adam, lbfgs, momentum, sam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from references import assert_close, descend, network, random_params, weights
@@ -129,7 +129,7 @@ def test_progress_is_told_every_recorded_step():
     assert told == [0, 1, 4, 9]
 
 
-@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power])
+@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power, sam, lbfgs])
 @pytest.mark.parametrize("size", [1, 3])
 def test_shards_of_any_size_train_the_same_models(optimizer, size):
     """Seeds 0..9 in shards of 1, 3 and 10: data and initialisation bit for bit, float64 curves to 1e-9."""
@@ -142,9 +142,8 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
 
     def trained(tensors):
         p = torch.linspace(0.1, 2, D, dtype=torch.float64).expand(len(tensors[1]), D)
-        return fit(
-            *tensors, optimizer=optimizer, problem=Problem(p, hyperparameters={"momentum": 0.9}), steps=range(101)
-        )
+        problem = Problem(p, hyperparameters={"momentum": 0.9, "rho": 0.05})
+        return fit(*tensors, optimizer=optimizer, problem=problem, steps=range(101))
 
     whole = shard(range(10))
     curves = trained(whole).curves["train_mse"]
