@@ -3,6 +3,7 @@
 Tolerances are declared here once, by kind of test.
 """
 
+import importlib
 import threading
 from collections.abc import Callable
 
@@ -10,9 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import methods
+
 EXACT = 1e-10  # the same mathematics in another order of operations, relative to the largest entry
 DIFFERENCES = 1e-6  # central finite differences with a step of 1e-6
 MONTE_CARLO = 1e-4  # chance that a right sampler fails; generators are seeded, so a test either passes or does not
+
+# Every method there is, and a value for each hyper-parameter that one of them has.
+METHODS = {name: importlib.import_module(f"featurelearning.optimizers.{name}") for name in methods.HYPERPARAMETERS}
+HYPERPARAMETERS = {"momentum": 0.9, "p": -1.0, "rho": 0.05, "damping": 0.1}
 
 torch.set_num_threads(1)  # as in the workflow's jobs; tiny products wait for a second thread on a busy machine
 

@@ -19,7 +19,9 @@ from featurelearning.optimizers import (
     kfac,
     kfac_input,
     kfac_output,
+    lbfgs,
     momentum,
+    sam,
     sgd,
     shampoo,
     sigma_power,
@@ -27,7 +29,9 @@ from featurelearning.optimizers import (
 )
 from featurelearning.optimizers.problem import Problem
 from reference_kronecker import KFAC, REFRESHES_BY_TWO, Shampoo
+from reference_lbfgs import LBFGS
 from reference_optimizers import AdaHessian, SophiaH, hessian_diagonal, hutchinson, weighted_mean
+from reference_sam import SAM
 from references import EXACT, assert_close, descend, network, random_params, weights
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
@@ -100,6 +104,8 @@ TABLE = {
     "kfac": Row(kfac, of_network(KFAC, damping=DAMPING), {"damping": DAMPING}),
     "kfac_input": Row(kfac_input, of_network(KFAC, damping=DAMPING, outer=False), {"damping": DAMPING}),
     "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
+    "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
+    "lbfgs": Row(lbfgs, of_torch(LBFGS)),
     "shampoo": Row(shampoo, of_network(Shampoo, epsilon=shampoo.EPSILON)),
 }
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from featurelearning import curvature, devices, models, training
-from featurelearning.optimizers import adahessian, adam, diagonal_hessian, momentum, sgd, sigma_power, sophia
+from featurelearning.optimizers import adahessian, adam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
-from references import assert_close, descend, network, random_params, weights
+from references import HYPERPARAMETERS, METHODS, assert_close, descend, network, random_params, weights
 from repository import require
 
 M, D, H, N = 4, 5, 8, 20
@@ -55,7 +55,7 @@ def complete(x: Tensor, y: Tensor, streams: Tensor) -> Problem:
     """Return a problem that serves every method."""
     return Problem(
         torch.linspace(0.1, 2, D, dtype=x.dtype).repeat(len(x), 1),
-        hyperparameters={"momentum": 0.9, "p": -1.0},
+        hyperparameters=HYPERPARAMETERS,
         hessian_product=functools.partial(curvature.hessian_product, functools.partial(models.mse_gradients, x=x, y=y)),
         inputs=x,
         output_root=curvature.squared_error_root,
@@ -141,7 +141,7 @@ def test_progress_is_told_every_recorded_step():
     assert told == [0, 1, 4, 9]
 
 
-@pytest.mark.parametrize("optimizer", [sgd, momentum, adam, sigma_power, adahessian, diagonal_hessian, sophia])
+@pytest.mark.parametrize("optimizer", METHODS.values(), ids=METHODS)
 @pytest.mark.parametrize("size", [1, 3])
 def test_shards_of_any_size_train_the_same_models(optimizer, size):
     """Seeds 0..9 in shards of 1, 3 and 10: data and initialisation bit for bit, float64 curves to 1e-9."""
