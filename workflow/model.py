@@ -25,6 +25,9 @@ TuningSeeds = Annotated[tuple[Annotated[Integer, Field(ge=1000)], ...], AfterVal
 CaseName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$")]
 Estimator = Literal["population", "empirical", "ledoit_wolf", "oas"]
 Method = Literal["sgd", "momentum", "adam", "sigma_power"]
+Fetched = Literal["fashion_mnist", "cifar10", "svhn"]
+ImageSet = Literal["mnist", Fetched]
+Pair = Annotated[tuple[ImageSet, ImageSet], AfterValidator(rules.transferable)]
 
 
 class ConfigError(ValueError):
@@ -110,6 +113,23 @@ class Theory(Section):
     condition_number: Annotated[Real, Field(ge=100)]
 
 
+class RealData(Section):
+    """Study 5: transfer between real data sets; no pairs, no study."""
+
+    pairs: Annotated[tuple[Pair, ...], AfterValidator(rules.once)]
+    folders: dict[Fetched, Place]
+    samples_train: Count
+    samples_validation: Annotated[Count, AfterValidator(rules.source_images)]
+    samples_target: Annotated[Count, AfterValidator(rules.target_images)]
+    hidden: Count
+    steps: Count
+    weight_decay: NonNegative
+    covariance_ridge: Annotated[Positive, AfterValidator(rules.conditioned_pairs)]
+    ridge: Positive
+    tuning_seeds: Annotated[TuningSeeds, Field(min_length=1), AfterValidator(rules.apart)]
+    learning_rates: Rates
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -129,6 +149,7 @@ class Config(Section):
     transfer: Transfer
     ood: Ood
     theory: Theory
+    real: RealData
 
 
 def keys(model: type[Section] = Config, prefix: str = "") -> list[str]:
