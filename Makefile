@@ -25,8 +25,8 @@ resume: $(READY)     ## go on after a run was killed (with its ARGS): stop its j
 status: $(READY)     ## say what is done, stale, missing or failed (with the ARGS of the run)
 	@$(BIN)/python workflow/status.py $(ARGS)
 
-data: $(READY)       ## fetch MNIST into the cache (on a login node, for compute nodes without a network)
-	$(BIN)/snakemake --cores $(CORES) mnist $(ARGS)
+data: $(READY)       ## fetch MNIST and Fashion-MNIST into the cache (on a login node, for compute nodes without a network)
+	$(BIN)/snakemake --cores $(CORES) mnist fashion_mnist $(ARGS)
 
 test: $(READY)       ## run the tests
 	$(BIN)/pytest $(ARGS)

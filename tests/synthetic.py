@@ -200,6 +200,35 @@ def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> x
     return records.dataset(variables, coords, ATTRIBUTES)
 
 
+def real(exponents=EXPONENTS, seeds=10, pairs=(("fashion_mnist", "mnist"), ("mnist", "fashion_mnist"))) -> xr.Dataset:
+    """Return results/real.nc: p = -1 transfers best, p = -0.5 or the next one above is best on the source."""
+    coords = arms(("empirical",), exponents)
+    p, rates = np.array(exponents), np.geomspace(0.01, 10, 7)
+    dims, shape = ("pair", "arm", "seed"), (len(pairs), len(p), seeds)
+    wobble = 0.01 * np.random.default_rng(12).standard_normal((3, *shape))
+    level = np.linspace(0.9, 0.78, len(pairs))[:, None, None]
+    target = level - 0.04 * np.abs(p + 1)[:, None] + wobble[0]
+    best = int(np.argmin(np.abs(p + 0.4)))
+    values = {
+        "accuracy_source": 0.83 - 0.02 * (p + 0.5)[:, None] ** 2 + wobble[1],
+        "accuracy_target": target,
+        "first_layer_change": 0.5 + np.abs(wobble[2]),
+        "learning_rate": np.full(shape, 0.3),
+        "at_grid_edge": np.zeros(shape, np.int8),
+        "diverged_at": np.full(shape, -1, np.int32),
+    }
+    variables = {name: (dims, np.broadcast_to(value, shape).copy()) for name, value in values.items()}
+    variables["accuracy_random"] = (("pair", "seed"), level[..., 0] - 0.06 + wobble[2, :, 0])
+    variables["accuracy_specialised"] = (("pair", "seed"), target[:, best])
+    variables["specialised_p"] = (("pair",), np.full(len(pairs), p[best]))
+    tuning = 0.83 - 0.02 * (p[:, None] + 0.4) ** 2 - 0.1 * np.abs(np.log10(rates / 0.3))
+    variables["tuning_accuracy"] = (("pair", "arm", "rate"), np.tile(tuning, (len(pairs), 1, 1)))
+    source, to = zip(*pairs, strict=True)
+    coords |= {"pair": [f"{a}_to_{b}" for a, b in pairs], "seed": np.arange(seeds), "rate": rates}
+    coords |= {"source_set": ("pair", list(source)), "target_set": ("pair", list(to))}
+    return records.dataset(variables, coords, ATTRIBUTES)
+
+
 def descending(values) -> np.ndarray:
     """Return the values sorted along the last axis, largest first, as every spectrum is stored."""
     return -np.sort(-values, axis=-1)

@@ -99,7 +99,11 @@ def test_the_input_is_left_as_it_was():
             "contrast.kind: 'diff' is not allowed; allowed: difference, spearman, argmin, identity",
         ),
         ("contrast.kind", REMOVED, "contrast.kind: None is not allowed"),
-        ("contrast.study", "nose", "contrast: study: 'nose' is not allowed; allowed: noise, transfer, ood"),
+        (
+            "contrast.study",
+            "nose",
+            "contrast: study: 'nose' is not allowed; allowed: noise, teachers, tra",
+        ),
         ("contrast.quantity", "mse", "contrast.a: quantity: 'mse' is not allowed; allowed: train_mse, test_mse, clean"),
         ("contrast.reading", "last", "reading: 'last' is not allowed; allowed: final, best_over_time, at_equal_loss"),
         ("contrast.cse", "High", "contrast: cse: unknown key; allowed: kind, .*; did you mean case\\?"),

@@ -31,6 +31,7 @@ def powers(estimator, exponents):
 
 # Methods without a power of the covariance, and the one that each of them is made to act like.
 ALIKE = {"kfac_input": -1.0, "kfac": -1.0, "sam_rho0.05": 1.0, "adam": -0.5, "sgd": 0.0, "momentum": 0.0}
+REFERENCES = {"specialised": 0.6, "random": 0.7}
 ALIKE |= {"adahessian_p-1.00": -1.0}
 
 
@@ -111,6 +112,24 @@ def ood_set(exponents=EXPONENTS):
     )
 
 
+def teachers_set():
+    """The noise study again: cases whose signal is High act like High, and the others like Low."""
+    names = {"TwoIndex0": "High", "TwoIndex25": "High", "TwoIndex75": "Low", "TwoIndex100": "Low"}
+    names |= {f"{name}{case}": case for name in ("Modes", "Coarse", "PowerLaw") for case in ("High", "Low")}
+    return noise_set(snrs=(1.0,)).sel(case=list(names.values())).assign_coords(case=list(names))
+
+
+def real_set(exponents=EXPONENTS):
+    """accuracy_target: 0.8 - 0.1 |p + 1|; the specialised p has 0.6, and an untrained layer 0.7."""
+    arms, pairs = powers("empirical", exponents), ["fashion_mnist_to_mnist", "mnist_to_fashion_mnist"]
+    p = np.array(exponents)[None, :, None]
+    target = np.broadcast_to(0.8 - 0.1 * np.abs(p + 1) + 0.001 * SEEDS * (p == -1), (2, len(arms), len(SEEDS)))
+    dims = ("pair", "arm", "seed")
+    variables = {"accuracy_target": (dims, target), "diverged_at": (dims, np.full(target.shape, -1, dtype=np.int32))}
+    variables |= {f"accuracy_{n}": (("pair", "seed"), np.full((2, 10), v)) for n, v in REFERENCES.items()}
+    return xr.Dataset(variables, coords={**arm_coordinates(arms), "pair": pairs, "seed": SEEDS})
+
+
 def theory_set():
     checks = ["rotation", "invertible", "gram_only", "spectrum", "weight_decay_gram_only", "unrotated_preconditioner"]
     deviation = np.array([1e-14, 2e-11, 3e-12, 1e-13, 3e-5, 5.0])[:, None] * (1 + np.arange(3))
@@ -121,7 +140,8 @@ def theory_set():
 
 @pytest.fixture
 def datasets():
-    return {"noise": noise_set(), "transfer": transfer_set(), "ood": ood_set(), "theory": theory_set()}
+    others = {"teachers": teachers_set(), "real": real_set()}
+    return {"noise": noise_set(), "transfer": transfer_set(), "ood": ood_set(), "theory": theory_set(), **others}
 
 
 def judged(name, datasets):
@@ -168,6 +188,11 @@ def test_every_method_of_the_paper_has_its_claims():
         ("P1-F1-clean", 3 * 1.045, "reproduced"),
         ("P1-F2-flipped-digits", -0.1 + 0.0045, "reproduced"),
         ("P1-F3-high", 2 * 1.045, "reproduced"),
+        ("P1-N1-between", 1 - -2, "reproduced"),
+        ("P1-L2-power-law", 1 - -2, "reproduced"),
+        ("P1-N3-fashion-specialised", 0.2 + 0.0045, "reproduced"),
+        ("P1-N3-mnist-random", 0.1 + 0.0045, "reproduced"),
+        ("P1-N3-mnist-0", 0.1 + 0.0045, "reproduced"),
         ("P1-C5-kfac-flipped-noise", 0.1 + 0.0045, "reproduced"),
         ("P1-C5-sam-flipped-digits", 0.2 - 0.009, "reproduced"),
         ("P1-A1-adahessian-low", 1, "reproduced"),

@@ -112,6 +112,13 @@ def test_text_from_the_command_line_is_read():
     assert cfg.seeds == 10 and isinstance(cfg.seeds, int) and cfg.single_index.weight_decay == 1e-6
 
 
+def test_pairs_may_be_others_or_none():
+    other = {"real.pairs": [["cifar10", "svhn"]], "real.folders": {"cifar10": "a", "svhn": "b"}}
+    assert model.validate(changed(other)).real.pairs == (("cifar10", "svhn"),)
+    none = changed({"real.pairs": [], "real.samples_target": 10**6, "real.covariance_ridge": 1e-30})
+    assert model.validate(none).real.pairs == ()
+
+
 def test_minus_zero_is_zero():
     cfg = model.validate(changed({"exponents": [-1, -0.0, 1]}))
     assert math.copysign(1, cfg.exponents[1]) == 1
@@ -451,9 +458,47 @@ BAD = {
         "write for example the default, [1000, 1001]",
     ),
     "results reach the tuning seeds": (
-        {"seeds": 1001},
+        {"seeds": 1001, "real.tuning_seeds": [2000]},
         "ood.tuning_seeds: [1000, 1001] given; allowed: 1001 or more, since the results use seeds 0 to 1000; "
         "raise them",
+    ),
+    "pair of one set": (
+        {"real.pairs": [["mnist", "mnist"]]},
+        'real.pairs[0]: ["mnist", "mnist"] given; allowed: a source and another set of images of its size; '
+        "write [mnist, fashion_mnist]",
+    ),
+    "pair of two sizes": (
+        {"real.pairs": [["cifar10", "mnist"]]},
+        'real.pairs[0]: ["cifar10", "mnist"] given; allowed: a source and another set of images of its size; '
+        "write [cifar10, svhn]",
+    ),
+    "pair twice": (
+        {"real.pairs": [["svhn", "cifar10"], ["svhn", "cifar10"]]},
+        'real.pairs: [["svhn", "cifar10"], ["svhn", "cifar10"]] given; allowed: each value once; '
+        "write [('svhn', 'cifar10')]",
+    ),
+    "unknown set": (
+        {"real.pairs": [["mnist", "fashion"]]},
+        "real.pairs[0][1]: \"fashion\" given; allowed: 'mnist', 'fashion_mnist', 'cifar10' or 'svhn'; "
+        "did you mean 'fashion_mnist'?",
+    ),
+    "folder of a set that has another key": (
+        {"real.folders": {"mnist": "here"}},
+        "real.folders.mnist: \"mnist\" given; allowed: 'fashion_mnist', 'cifar10' or 'svhn'; "
+        "config/README.md tells how to write it",
+    ),
+    "more images than the source has": (
+        {"real.pairs": [["cifar10", "svhn"]], "real.samples_train": 49000},
+        "real.samples_validation: 1200 given; allowed: at most 1000, what real.samples_train leaves of the 50000 "
+        "images of cifar10; lower either",
+    ),
+    "more images than the target has": (
+        {"real.pairs": [["svhn", "cifar10"]], "real.samples_target": 50001},
+        "real.samples_target: 50001 given; allowed: at most 50000, the training images of cifar10; lower it",
+    ),
+    "ridge too small for 3072 pixels": (
+        {"real.pairs": [["cifar10", "svhn"]], "real.covariance_ridge": 1e-20},
+        f"real.covariance_ridge: 1e-20 given; eigenvalue 3.25521e-24 with p = -2 {FLOAT32}",
     ),
     "theory without full rank": (
         {"theory.samples_train": 4},
@@ -486,6 +531,7 @@ def test_overflow_names_eigenvalue_and_exponents():
         f"single_index.cases.Low.eigenvalues: {low} 10 with p = -40, 39 {FLOAT32}",
         f"single_index.cases.Low.eigenvalues: {low} 0.1 with p = -40, 38, 39 {FLOAT32}",
         f"ood.covariance_ridge: 0.001 given; eigenvalue 1.27551e-06 with p = -40, 38, 39 {FLOAT32}",
+        f"real.covariance_ridge: 0.001 given; eigenvalue 1.27551e-06 with p = -40, 38, 39 {FLOAT32}",
     ]
 
 
@@ -496,7 +542,8 @@ def test_exponents_reach_to_the_end_of_float32(p, accepted):
     if accepted:
         model.validate(config)
     else:
-        assert len(faults(config)) == 1
+        keys = [line.split(":")[0] for line in faults(config)]
+        assert keys == ["ood.covariance_ridge", "real.covariance_ridge"]
 
 
 def test_every_fault_is_told_at_once():
@@ -521,5 +568,6 @@ def test_every_fault_is_told_at_once():
         "transfer.snr",
         "ood.steps",
         "ood.tuning_seeds",
+        "real.tuning_seeds",
         "seed",
     ]

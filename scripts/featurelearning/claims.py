@@ -101,4 +101,5 @@ def _refuse_non_finite(claim, values, seeds):
 def _term(contrast, side):
     quantity = (contrast | side)["quantity"]
     differs = ", ".join(f"{key}={contrasts.text(value)}" for key, value in side.items() if key != "quantity")
-    return ("" if contrast["study"] == "ood" else "log ") + quantity + (f" ({differs})" if differs else "")
+    scale = "" if contrast["study"] in contrasts.ACCURACIES else "log "
+    return scale + quantity + (f" ({differs})" if differs else "")

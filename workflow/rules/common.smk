@@ -13,6 +13,7 @@ sys.path.insert(0, workflow.basedir)
 
 import grid
 import progress
+import real_grid
 from fingerprint import fingerprint
 from model import ConfigError, validate
 from snakemake.exceptions import WorkflowError
@@ -26,9 +27,9 @@ SYNTHETIC_ARMS = {arm.id: arm for study in grid.SYNTHETIC for arm, _ in grid.pla
 OOD_ARMS = {arm.id: arm for arm in grid.ood_arms(CONFIG)}
 # The figures, and the aggregated file that each is drawn from.
 DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood": "ood", "features": "noise"}
-DRAWN_FROM |= {"spectrum": "theory", "teachers": "teachers"}
+DRAWN_FROM |= {"spectrum": "theory", "teachers": "teachers"} | ({"real": "real"} if CONFIG.real.pairs else {})
 FIGURES = list(DRAWN_FROM)
-JUDGED = ("noise", "transfer", "ood", "theory", "teachers")  # studies that claims are about
+JUDGED = ["noise", "transfer", "ood", "theory", "teachers", *(["real"] if CONFIG.real.pairs else [])]  # by the claims
 TABLES = ["claims", "firmness"] if CONFIG.firmness.variants else ["claims"]
 MNIST = {
     name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
@@ -77,7 +78,8 @@ onstart:
     if CONFIG.device == "auto":
         print(f"device: auto finds {'a GPU' if GPU else 'no GPU, training runs on the CPU'}")
     Path(RUN).write_text(socket.gethostname(), encoding="utf-8")
-    progress.start(grid.trained_files(CONFIG), workflow.dag.jobs, workflow.dag.needrun_jobs())
+    cells = grid.trained_files(CONFIG) | real_grid.trained_files(CONFIG)
+    progress.start(cells, workflow.dag.jobs, workflow.dag.needrun_jobs())
 
 
 onsuccess:

@@ -1,7 +1,7 @@
 """Figures and verdicts.
 
-INPUTS   results/{noise,firmness,teachers,transfer,ood,theory}.nc, config/claims.yaml
-OUTPUTS  results/figures/{noise,methods,transfer,ood,features,spectrum,teachers}.{pdf,png}
+INPUTS   results/{noise,firmness,teachers,transfer,ood,theory,real}.nc, config/claims.yaml
+OUTPUTS  results/figures/{noise,methods,transfer,ood,features,spectrum,teachers,real}.{pdf,png}
          results/claims.{csv,md,html}, results/firmness.{csv,md,html}
 """
 
@@ -21,6 +21,7 @@ SHOWS = {
     "features": "feature energy and sensitivity",
     "spectrum": "Gram eigenvalues",
     "teachers": "best exponent for other teachers",
+    "real": "transfer between real data sets",
 }
 
 

@@ -1,0 +1,116 @@
+"""Four sets of labelled images as one type: MNIST, Fashion-MNIST, CIFAR-10 and SVHN, read from their original files.
+
+Colour images are laid out as in CIFAR-10: the red plane, then green, then blue, each row by row.
+"""
+
+import hashlib
+import pickle
+import tarfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.io import loadmat
+
+from featurelearning import images
+
+CIFAR10 = "cifar-10-python.tar.gz"
+CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+SVHN = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
+SIDE, COLOURS = 32, 3
+PIXELS = COLOURS * SIDE * SIDE
+REMEDY = "Remedy: delete the file and run the same command again, which fetches it anew."
+
+
+class ImageSet(NamedTuple):
+    """Images float32 [n, d], pixels 0..1; labels int64 [n], classes 0..9."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def load(name: str, folder: Path) -> ImageSet:
+    """Return the set of that name from the folder that holds its original files.
+
+    Raises ValueError, naming file and remedy, for a file that is damaged or is another one, KeyError for another name.
+    """
+    train_images, train_labels, test_images, test_labels = READERS[name](folder)
+    return ImageSet(
+        train_images / np.float32(255),
+        train_labels.astype(np.int64),
+        test_images / np.float32(255),
+        test_labels.astype(np.int64),
+    )
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Unpickles arrays, lists, dictionaries, numbers and bytes; refuses every other class and function by name."""
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is asked for; allowed: arrays of numbers and plain values")
+        return ALLOWED[module, name]
+
+
+def dtype(code: bytes, align: int, copy: int) -> np.dtype:
+    """Return the dtype that an array pickled by Python 2 asks for; its flags are integers, which NumPy warns of."""
+    return np.dtype(code, align=bool(align), copy=bool(copy))
+
+
+ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): dtype,
+}
+
+
+def read_cifar10(folder: Path) -> tuple[np.ndarray, ...]:
+    """Return CIFAR-10's training images uint8 [n, 3072] and labels [n], then those of the test.
+
+    The archive holds pickles, which can run code: nothing is unpickled unless its SHA-256 is the known one, and then
+    arrays and plain values only. Source: the layout told at https://www.cs.toronto.edu/~kriz/cifar.html.
+    """
+    path = folder / CIFAR10
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != CIFAR10_SHA256:
+        raise ValueError(
+            f"{path}: wrong SHA-256: expected {CIFAR10_SHA256}, got {found}; nothing of it was unpickled. {REMEDY}"
+        )
+    with tarfile.open(path) as archive:
+        batches = [_batch(archive, f"data_batch_{i}") for i in range(1, 6)]
+        return *map(np.concatenate, zip(*batches, strict=True)), *_batch(archive, "test_batch")
+
+
+def _batch(archive: tarfile.TarFile, name: str) -> tuple[np.ndarray, np.ndarray]:
+    with archive.extractfile(f"cifar-10-batches-py/{name}") as packed:
+        batch = ArrayUnpickler(packed, encoding="bytes").load()
+    pixels, labels = batch[b"data"], np.array(batch[b"labels"])
+    return _checked(f"{archive.name}: {name}", pixels, labels)
+
+
+def read_svhn(folder: Path) -> tuple[np.ndarray, ...]:
+    """Return the cropped digits of SVHN: training images uint8 [n, 3072] and labels [n], then those of the test.
+
+    The files are MATLAB's, version 5: X [row, column, colour, n], and y [n, 1] in which the digit 0 is 10.
+    """
+    result = []
+    for name in SVHN.values():
+        content = loadmat(folder / name, variable_names=("X", "y"))
+        pixels = content["X"].transpose(3, 2, 0, 1)
+        result += _checked(str(folder / name), pixels.reshape(len(pixels), -1), content["y"].ravel() % 10)
+    return tuple(result)
+
+
+def _checked(what: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if pixels.shape != (len(labels), PIXELS) or pixels.dtype != np.uint8 or not set(labels) <= set(range(10)):
+        raise ValueError(
+            f"{what}: images of shape {pixels.shape} and type {pixels.dtype}, labels of shape {labels.shape} up to "
+            f"{labels.max(initial=0)}; expected (n, {PIXELS}), uint8 and (n,) up to 9. {REMEDY}"
+        )
+    return pixels, labels
+
+
+READERS = {"mnist": images.load, "fashion_mnist": images.load, "cifar10": read_cifar10, "svhn": read_svhn}

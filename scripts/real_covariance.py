@@ -1,0 +1,23 @@
+"""Estimate the uncentred covariance of each seed's training images of the source, with a ridge."""
+
+from pathlib import Path
+
+import numpy as np
+
+import joblog
+from featurelearning import covariance, image_sets, images, records
+
+with joblog.to(snakemake.log[0]):
+    params = snakemake.params
+    data = image_sets.load(params.source, Path(snakemake.input.source[0]).parent)
+    pairs, deltas = [], []
+    for seed in params.seeds:
+        rows, _ = images.split(params.master_seed, seed, params.samples_train, 0, len(data.train_images), "real")
+        x = data.train_images[rows].astype(np.float64)
+        values, vectors = covariance.eigenpairs(covariance.estimate(x, "empirical"))
+        pairs.append((covariance.add_ridge(values, params.ridge), vectors))
+        deltas.append(params.ridge * values.mean())
+    attributes = records.provenance("covariance of the source's images", records.plain(params), params.code)
+    variables = covariance.described(pairs) | {"ridge": (("seed",), np.array(deltas))}
+    result = records.dataset(variables, {"seed": list(params.seeds)}, attributes)
+    records.write(result, snakemake.output.covariance)
