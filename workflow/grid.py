@@ -13,6 +13,7 @@ from methods import BY_COVARIANCE, HYPERPARAMETERS
 from model import Config
 
 SYNTHETIC = ("noise", "firmness", "teachers")  # studies of the single-index task that gather the same measures
+DIAGNOSED = ("noise", "teachers")  # studies whose data sets get a recommendation before training
 TUNING = "tuning"  # the shard of the seeds that choose learning rates
 
 
@@ -138,6 +139,15 @@ def synthetic_files(cfg: Config, study: str, stage: str) -> list[str]:
     return [
         f"results/{study}/{stage}/{arm.id}/{case}_snr{snr:.2f}_{shard}.nc"
         for (arm, case, snr), shard in product(cells(cfg, study), shards(cfg))
+    ]
+
+
+def diagnosis_files(cfg: Config, study: str) -> list[str]:
+    """Return the shard files of recommendations; an arm has no part in them."""
+    places = dict.fromkeys((case, snr) for _, case, snr in cells(cfg, study))
+    return [
+        f"results/{study}/diagnose/{case}_snr{snr:.2f}_{shard}.nc"
+        for (case, snr), shard in product(places, shards(cfg))
     ]
 
 

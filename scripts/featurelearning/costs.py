@@ -26,7 +26,7 @@ COLUMNS = {  # of the table: name, what it is called for readers, and how a numb
     "max_rss_mb": ("largest memory, MB", "{:.0f}"),
 }
 LONGEST_GAP = 3600.0  # seconds without any job, after which the next one belongs to another run
-STYLE = tables.STYLE + "td, thead th + th { text-align: right; } tbody tr:last-child > * { font-weight: bold; }"
+STYLE = "td, thead th + th { text-align: right; } tbody tr:last-child > * { font-weight: bold; }"
 
 
 class Job(NamedTuple):
@@ -118,14 +118,8 @@ def write_csv(table: list[dict]) -> str:
 
 def page(table: list[dict], summary: str) -> str:
     """Return the table as one HTML page that needs no other file."""
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title, _ in COLUMNS.values())
-    body = "\n".join(f"<tr>{_cells(row)}</tr>" for row in table)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Cost of every stage</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>Cost of every stage</h1>\n"
-        f'<table id="costs">\n<caption><strong>{html.escape(summary)}</strong></caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</body>\n</html>\n"
-    )
+    titles = [title for title, _ in COLUMNS.values()]
+    return tables.document("costs", "Cost of every stage", summary, "", titles, map(_html_row, table), STYLE)
 
 
 def _number(row, name):
@@ -161,7 +155,7 @@ def _plain(value):
     return str(value)
 
 
-def _cells(row):
+def _html_row(row):
     shown = {name: "–" if row[name] != row[name] else form.format(row[name]) for name, (_, form) in COLUMNS.items()}
     first, *rest = map(html.escape, shown.values())
-    return f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)
+    return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"

@@ -56,14 +56,8 @@ def markdown(rows: Sequence[dict]) -> str:
 
 def page(rows: Sequence[dict]) -> str:
     """Return the table as one HTML page that needs no other file."""
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("claim", *rows[0]["verdicts"]))
-    body = "\n".join(_html_row(row) for row in rows)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Firmness of the verdicts</title>\n'
-        f"<style>{tables.STYLE}</style>\n</head>\n<body>\n<h1>Firmness of the verdicts</h1>\n"
-        f'<table id="firmness">\n<caption>{html.escape(held(rows))}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</body>\n</html>\n"
-    )
+    head = ("claim", *rows[0]["verdicts"])
+    return tables.document("firmness", "Firmness of the verdicts", held(rows), "", head, map(_html_row, rows))
 
 
 def _on_powers(contrast):

@@ -99,6 +99,10 @@ NAMES = {
     "accuracy_specialised": ("accuracy_target of the exponent that tuning found best on the source", "1"),
     "specialised_p": ("exponent of the best validation accuracy on the source, over the tuning seeds", "1"),
     "planned": ("1: the grid has this cell", "1"),
+    # diagnosis
+    "explained_share": ("share of the labels' variance that a direction explains by itself, cross-validated", "1"),
+    "chance_share": ("largest share that independent labels exceed with a chance of 5 %", "1"),
+    "recommended": ("exponent that the diagnosis recommends", "1"),
     # theory
     "deviation": ("largest relative deviation of a check over steps and points", "1"),
     "departure": ("largest relative deviation, over points, of training on changed inputs from that on the given", "1"),

@@ -74,12 +74,20 @@ def markdown(rows: list[dict]) -> str:
 def page(rows: list[dict]) -> str:
     """Return the table as one HTML page that needs no other file."""
     head = ("claim", "verdict", "estimate and intervals", "n", "figure", "statement")
-    body = "\n".join(_html_row(row) for row in rows)
-    columns = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
+    return document("claims", "Claims and verdicts", summary(rows), RULE, head, map(_html_row, rows))
+
+
+def document(
+    name: str, title: str, summary: str, about: str, head: Iterable[str], rows: Iterable[str], style=""
+) -> str:
+    """Return an HTML page with one table; rows are given as HTML, all else as text."""
+    body = "\n".join(rows)
+    columns = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in head)
+    caption = f"<strong>{html.escape(summary)}</strong> {html.escape(about)}".rstrip()
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Claims and verdicts</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>Claims and verdicts</h1>\n"
-        f'<table id="claims">\n<caption><strong>{summary(rows)}</strong> {html.escape(RULE)}</caption>\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f"<style>{STYLE}{style}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        f'<table id="{name}">\n<caption>{caption}</caption>\n'
         f"<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</body>\n</html>\n"
     )
 

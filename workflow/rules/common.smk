@@ -30,7 +30,7 @@ DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood
 DRAWN_FROM |= {"spectrum": "theory", "teachers": "teachers"} | ({"real": "real"} if CONFIG.real.pairs else {})
 FIGURES = list(DRAWN_FROM)
 JUDGED = ["noise", "transfer", "ood", "theory", "teachers", *(["real"] if CONFIG.real.pairs else [])]  # by the claims
-TABLES = ["claims", "firmness"] if CONFIG.firmness.variants else ["claims"]
+TABLES = ["claims", "diagnosis", *(["firmness"] if CONFIG.firmness.variants else [])]
 MNIST = {
     name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
     for name in ("train_images_idx3", "train_labels_idx1", "t10k_images_idx3", "t10k_labels_idx1")
