@@ -12,9 +12,8 @@ FILE = re.compile(r"(?P<case>.+)_snr(?P<snr>.+)_seeds.+")
 
 def errors(cells):
     """Return the exponents [p] and the final errors [p, seed] of the population arms, NaN for a diverged model."""
-    arms = cells.isel(arm=((cells["method"] == "sigma_power") & (cells["estimator"] == "population")).values).sortby(
-        "p"
-    )
+    known = (cells["method"] == "sigma_power") & (cells["estimator"] == "population")
+    arms = cells.isel(arm=known.values).sortby("p")
     final = arms["clean_mse"].isel(step=-1).where(arms["diverged_at"] < 0)
     return arms["p"].values, final.transpose("arm", "seed")
 

@@ -18,7 +18,7 @@ from featurelearning.seeding import generator
 from references import MONTE_CARLO, assert_close
 
 GRID = [-2, -1.5, -1, -0.5, 0, 0.5, 1]
-HIGH, LOW, LAW = np.array([10.0] + [0.1] * 9), np.array([10.0] * 9 + [0.1]), teachers.power_law(10, 2)
+HIGH, LOW, LAW = np.array([10.0] + [0.1] * 9), np.array([10.0] * 9 + [0.1]), 10 * np.arange(1.0, 11) ** -2
 INDEX = functools.partial(single_index.signal, sharpness=10.0)
 TRUTHS = {
     "High": (HIGH, functools.partial(INDEX, direction=0), {0}, 1),

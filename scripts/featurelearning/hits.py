@@ -57,15 +57,17 @@ def write_csv(rows: Sequence[dict]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(
-        [f"{row[name]:.6g}" if isinstance(row[name], float) else row[name] for name in COLUMNS] for row in rows
-    )
+    writer.writerows([_cells(row, ".6g") for row in rows])
     return out.getvalue()
 
 
 def markdown(rows: Sequence[dict]) -> str:
     """Return the rows as Markdown, the sentence and the rule above them."""
-    lines = [tables.line(COLUMNS), tables.line(["---"] * len(COLUMNS)), *(tables.line(_shown(row)) for row in rows)]
+    lines = [
+        tables.line(COLUMNS),
+        tables.line(["---"] * len(COLUMNS)),
+        *(tables.line(_cells(row, ".2f")) for row in rows),
+    ]
     return "\n".join([summary(rows), "", RULE, "", *lines, ""])
 
 
@@ -74,9 +76,9 @@ def page(rows: Sequence[dict]) -> str:
     return tables.document("diagnosis", "Diagnosis before training", summary(rows), RULE, COLUMNS, map(_html_row, rows))
 
 
-def _shown(row):
-    return [f"{row[name]:.2f}" if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
+def _cells(row, form):
+    return [f"{row[name]:{form}}" if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
 
 
 def _html_row(row):
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _shown(row)) + "</tr>"
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row, ".2f")) + "</tr>"
