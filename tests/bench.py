@@ -7,6 +7,7 @@ The rows on whole runs are read from Snakemake's benchmark files in results/benc
 import argparse
 import csv
 import functools
+import importlib.util
 import math
 import os
 import re
@@ -27,15 +28,24 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 import grid  # noqa: E402
 import model  # noqa: E402
 import synthetic  # noqa: E402
-from featurelearning import descent, devices, models, training  # noqa: E402
+from featurelearning import curvature, descent, devices, models, training  # noqa: E402
 from featurelearning.optimizers import sigma_power  # noqa: E402
 from featurelearning.optimizers.problem import Problem  # noqa: E402
 
 MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
 CACHE = ROOT / ".cache" / "compile"
-RATE, DECAY, SQUARE, BEST_OF, THREADS = 0.01, 1e-6 / SAMPLES, 2048, 20, 2
+RATE, SLOW, DECAY, SQUARE, BEST_OF, THREADS = 0.01, 1e-5, 1e-6 / SAMPLES, 2048, 20, 2
 BATCHES = (10, 100, 1000, 10_000)  # models at once on a GPU
+METHODS = {  # hyper-parameters, and how many times the fast gradient step a step may take
+    "momentum": ({"momentum": 0.9}, ""),
+    "adam": ({}, ""),
+    "adahessian": ({"p": 1.0}, "<= 4 x"),
+    "kfac_input": ({"damping": 1e-3}, "<= 2.5 x"),
+    "sam": ({"rho": 0.05}, "<= 2.5 x"),
+    "kfac": ({"damping": 1e-3}, "<= 6 x"),
+    "shampoo": ({}, "<= 6 x"),
+}
 GATHERED = (250, 500, 1000)  # shards
 # A program between, for its size: a child's peak memory counts from that of the process which it was forked from.
 OPTIONS = {"cwd": ROOT, "capture_output": True, "text": True}
@@ -66,6 +76,34 @@ def ours(steps: int, compiled: bool, folder: Path, m: int = MODELS, device: str 
         gradients = functools.partial(models.mse_gradients, x=x, y=y)
         advance = training.stepper(gradients, sigma_power, Problem(p), rate, DECAY, True)
     return lambda: advance(params, {}, updates, steps)
+
+
+def method(name: str, hyperparameters: dict[str, float], steps: int, folder: Path):
+    """Return a function that trains the batch on by some steps of a method, as the workflow does on a CPU."""
+    optimizer = importlib.import_module(f"featurelearning.optimizers.{name}")
+    params, x, y, p = problem()
+    about, m = {"folder": folder, "x": x, "y": y}, len(x)
+    gradients = functools.partial(descent.gradients, **about)
+    given = Problem(
+        p,
+        {key: torch.full((m, 1, 1), value) for key, value in hyperparameters.items()},
+        training.penalised(gradients, 0.0 if getattr(optimizer, "DECOUPLED", False) else DECAY),
+        functools.partial(descent.hessian_product, **about),
+        x,
+        curvature.squared_error_root,
+        torch.arange(2 * m, dtype=torch.int32).reshape(m, 2),
+    )
+    advance = training.stepper(gradients, optimizer, given, torch.full((m, 1, 1), SLOW), DECAY, True)
+    at = [params, optimizer.init(params, given), torch.zeros(m, dtype=torch.int32)]
+
+    def run() -> None:
+        at[:] = advance(*at, steps)
+
+    return run
+
+
+def exists(name: str) -> bool:
+    return importlib.util.find_spec(f"featurelearning.optimizers.{name}") is not None
 
 
 def plain(steps: int):
@@ -123,6 +161,22 @@ def hot_loop(threads: int, folder: Path) -> list[tuple[str, str, str]]:
         (f"share of the matrix-product rate, {where}", f"{FLOP / step / rate:.2f}", ">= 0.35"),
         (f"plain per-model loop over ours, {where}", f"{loop / step:.1f} x ({loop * 1e6:.0f} us)", ">= 12 x"),
     ]
+
+
+def methods(folder: Path) -> list[tuple[str, str, str]]:
+    """Return the rows on the other methods, on one thread: a model-step, and its ratio to one of the C++ descent."""
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        functions = {"descent": ours(20, True, folder)}
+        functions |= {name: method(name, given, 20, folder) for name, (given, _) in METHODS.items() if exists(name)}
+        best = interleaved(functions)
+    rows = []
+    for name, (_, bar) in METHODS.items():
+        value = "no such method here: not measured"
+        if name in best:
+            value = f"{best[name] / best['descent']:.1f} x ({best[name] / 20 / MODELS * 1e6:.0f} us)"
+        rows.append((f"model-step of {name} over the fast gradient step, 1 thread", value, bar))
+    return rows
 
 
 def gpu_rows(folder: Path) -> list[tuple[str, str, str]]:
@@ -261,6 +315,7 @@ def main() -> None:
     device = devices.configure(threads, "cpu", CACHE)
     print(f"torch {torch.__version__}, {devices.name(device)}, best of {BEST_OF}, interleaved")
     rows = hot_loop(threads, devices.cache_folder(CACHE))
+    rows += methods(devices.cache_folder(CACHE))
     rows += [*gpu_rows(devices.cache_folder(CACHE)), fixed_cost(), *scale(), *whole_run()]
     width = max(len(name) for name, *_ in rows)
     for name, value, bar in rows:

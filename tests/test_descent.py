@@ -1,26 +1,43 @@
-"""The compiled descent against the general path, which has references of its own."""
+"""The compiled descent and derivatives against the general path, which has references of its own, and autograd."""
 
 import functools
 import os
+import sys
+import types
 
 import numpy as np
 import pytest
 import torch
 
-from featurelearning import descent, models, training
-from featurelearning.optimizers import sigma_power
+from featurelearning import descent, devices, models, regression, training
+from featurelearning.optimizers import adam, sigma_power
 from featurelearning.optimizers.problem import Problem
-from references import EXACT
+from references import EXACT, assert_close
 from repository import require
 
 STEPS = 100
+# one of everything; less than a vector; off every tile border; more inputs than one sweep; the paper's shape
+SHAPES = [
+    (3, 1, 1, 1),
+    (2, 7, 3, 5),
+    (3, 33, 11, 17),
+    (2, 65, 12, 64),
+    (4, 129, 25, 96),
+    (1, 60, 100, 20),
+    (2, 200, 10, 500),
+]
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    found = descent.build(tmp_path_factory.mktemp("compiled"))
-    require(found, "no C++ compiler, g++ or clang++: the compiled descent was not tried")
+def folder(tmp_path_factory):
+    found = tmp_path_factory.mktemp("compiled")
+    require(descent.build(found), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
     return found
+
+
+@pytest.fixture(scope="module")
+def library(folder):
+    return descent.build(folder)
 
 
 def task(m, n, d, h, full, dtype=torch.float64):
@@ -47,19 +64,7 @@ def deviation(a: models.Params, b: models.Params) -> float:
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["diagonal", "full"])
-@pytest.mark.parametrize(
-    ("m", "n", "d", "h"),
-    # one of everything; less than a vector; off every tile border; more inputs than one sweep; the paper's shape
-    [
-        (3, 1, 1, 1),
-        (2, 7, 3, 5),
-        (3, 33, 11, 17),
-        (2, 65, 12, 64),
-        (4, 129, 25, 96),
-        (1, 60, 100, 20),
-        (2, 200, 10, 500),
-    ],
-)
+@pytest.mark.parametrize(("m", "n", "d", "h"), SHAPES)
 def test_agrees_with_the_general_path(library, m, n, d, h, full):
     params, x, y, p, rate = task(m, n, d, h, full)
     (fast, _, done), (general, _, expected) = both(library, params, x, y, p, rate, 0.05, STEPS)
@@ -128,3 +133,195 @@ def test_a_failing_compiler_is_reported_and_leaves_nothing(tmp_path, monkeypatch
     monkeypatch.setenv("CXX", str(compiler))
     assert descent.build(tmp_path / "cache") is None
     assert "failed, the general step runs instead" in capsys.readouterr().out and not os.listdir(tmp_path / "cache")
+
+
+def direction(params: models.Params) -> models.Params:
+    """Return a random direction, by far larger than the parameters."""
+    rng = np.random.default_rng(70)
+    return {key: torch.as_tensor(rng.standard_normal(v.shape), dtype=v.dtype) for key, v in params.items()}
+
+
+def by_backward(params: models.Params, v: models.Params, x, y) -> models.Params:
+    """Return H v by differentiating the product of gradient and direction, model by model."""
+    products = []
+    for i in range(len(x)):
+        leaves = {key: value[i : i + 1].detach().clone().requires_grad_() for key, value in params.items()}
+        loss = models.mean_squared_error(leaves, x[i : i + 1], y[i : i + 1]).sum()
+        first = torch.autograd.grad(loss, leaves.values(), create_graph=True)
+        dot = sum((g * v[key][i : i + 1]).sum() for key, g in zip(leaves, first, strict=True))
+        products.append(torch.autograd.grad(dot, leaves.values()))
+    return {key: torch.cat(parts) for key, parts in zip(params, zip(*products, strict=True), strict=True)}
+
+
+def derivatives(folder, params, x, y, v=None):
+    """Return all that the compiled derivatives give, of one direction."""
+    about = {"folder": folder, "x": x, "y": y}
+    losses, gradients = descent.gradients(params, **about)
+    return losses, gradients, descent.hessian_product(params, v or direction(params), **about)
+
+
+@pytest.mark.parametrize(("m", "n", "d", "h"), SHAPES)
+def test_gradients_and_hessian_products_are_those_of_autograd(folder, m, n, d, h):
+    params, x, y, *_ = task(m, n, d, h, False)
+    losses, gradients, product = derivatives(folder, params, x, y)
+    wanted_losses, wanted = models.autograd_gradients(params, x, y, models.mean_squared_error)
+    assert_close(losses, wanted_losses)
+    second = by_backward(params, direction(params), x, y)
+    for key in params:
+        assert_close(gradients[key], wanted[key])
+        assert_close(product[key], second[key])
+
+
+def test_derivatives_in_single_precision_follow_double(folder):
+    params, x, y, *_ = task(3, 50, 5, 40, False)
+    _, *exact = derivatives(folder, params, x, y)
+    single = {key: value.float() for key, value in params.items()}
+    v = {key: value.float() for key, value in direction(params).items()}
+    losses, *found = derivatives(folder, single, x.float(), y.float(), v)
+    assert losses.dtype == torch.float32
+    for ours, wanted in zip(found, exact, strict=True):
+        assert all(value.dtype == torch.float32 for value in ours.values())
+        assert deviation({key: value.double() for key, value in ours.items()}, wanted) < 1e-4
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("where", ["weight1", "bias1", "weight2", "bias2", "y", "direction"])
+def test_what_is_not_finite_shows_in_its_model_and_in_no_other(folder, where, bad):
+    params, x, y, *_ = task(3, 30, 5, 16, False)
+    v = direction(params)
+    _, clean, clean_product = derivatives(folder, params, x, y, v)
+    tensors = {**params, "y": y, "direction": v["weight1"]}
+    tensors[where][1].flatten()[-1] = bad
+    losses, gradients, product = derivatives(folder, params, x, y, v)
+    wanted_losses, wanted = models.mse_gradients(params, x, y)
+    assert losses.isfinite().tolist() == wanted_losses.isfinite().tolist()
+    assert training.finite(gradients).tolist() == training.finite(wanted).tolist() == [True, where == "direction", True]
+    assert training.finite(product).tolist() == [True, False, True]
+    for key in params:
+        assert torch.equal(gradients[key][::2], clean[key][::2])
+        assert torch.equal(product[key][::2], clean_product[key][::2])
+
+
+def test_derivatives_are_the_same_with_any_number_of_threads_and_in_any_batch(folder):
+    params, x, y, *_ = task(5, 33, 6, 40, False)
+    one = derivatives(folder, params, x, y)
+    torch.set_num_threads(3)
+    try:
+        three = derivatives(folder, params, x, y)
+    finally:
+        torch.set_num_threads(1)
+    last = {key: value[4:] for key, value in params.items()}
+    alone = derivatives(folder, last, x[4:], y[4:], {key: value[4:] for key, value in direction(params).items()})
+    for wanted, found, single in zip(one[1:], three[1:], alone[1:], strict=True):
+        assert all(torch.equal(wanted[key], found[key]) and torch.equal(wanted[key][4:], single[key]) for key in params)
+    assert torch.equal(one[0], three[0]) and torch.equal(one[0][4:], alone[0])
+
+
+def test_derivatives_take_any_layout_and_leave_their_arguments_alone(folder):
+    params, x, y, *_ = task(2, 20, 4, 8, False)
+    wanted = derivatives(folder, params, x, y)
+    turned = {key: value.mT.contiguous().mT for key, value in params.items()}
+    before = {key: value.clone() for key, value in turned.items()}
+    found = derivatives(folder, turned, x.mT.contiguous().mT, y.T.contiguous().T, direction(params))
+    for ours, theirs in zip(found[1:], wanted[1:], strict=True):
+        assert all(torch.equal(ours[key], theirs[key]) for key in params)
+    assert all(torch.equal(turned[key], before[key]) for key in params)
+
+
+@pytest.fixture
+def torch_compile(tmp_path, monkeypatch):
+    require(devices.can_compile(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+
+
+IMPORTS = pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:DeprecationWarning")  # of torch by itself
+
+
+@IMPORTS
+def test_a_compiled_step_is_one_graph_around_the_derivatives(folder, torch_compile):
+    params, x, y, *_ = task(2, 20, 4, 8, False)
+
+    def along(params: models.Params) -> models.Params:
+        _, gradients = descent.gradients(params, folder, x, y)
+        product = descent.hessian_product(params, {key: 2 * g for key, g in gradients.items()}, folder, x, y)
+        return {key: gradients[key] + product[key] for key in params}
+
+    with torch.no_grad():
+        found, wanted = torch.compile(along, fullgraph=True, dynamic=False)(params), along(params)
+    for key in params:
+        assert_close(found[key], wanted[key])
+
+
+@IMPORTS
+def test_adam_compiled_on_them_is_adam_in_eager_torch(folder, torch_compile):
+    params, x, y, _, rate = task(3, 33, 11, 17, False)
+    y[1, 0] = torch.nan  # its model diverges
+    ways = [(descent.gradients, {"folder": folder}, True), (models.mse_gradients, {}, False)]
+    ends = []
+    for function, about, compiled in ways:
+        gradients = functools.partial(function, x=x, y=y, **about)
+        advance = training.stepper(gradients, adam, Problem(), rate.reshape(-1, 1, 1), 0.1, compiled)
+        with torch.no_grad():
+            ends.append(advance(params, adam.init(params, Problem()), torch.zeros(3, dtype=torch.int32), STEPS))
+    (found, state, done), (wanted, other, expected) = ends
+    assert done.tolist() == expected.tolist() == [STEPS, 0, STEPS]
+    for ours, theirs in ((found, wanted), (state["mean"], other["mean"])):
+        for key in params:
+            assert_close(ours[key][::2], theirs[key][::2])
+    assert all(value[1].isnan().all() for value in found.values())
+
+
+class Newtonian(types.ModuleType):
+    """A method whose step is g + H g / 100; not compiled, and it keeps what it was given."""
+
+    EAGER = True
+    given = None
+
+    def init(self, params, problem):
+        Newtonian.given = problem
+        return {}
+
+    def update(self, gradients, state, params, problem):
+        product = problem.hessian_product(params, gradients)
+        return {key: g + product[key] / 100 for key, g in gradients.items()}, state
+
+
+def fitted(method: str, **options):
+    """Train three models as the workflow does."""
+    m, n, d, h = 3, 33, 11, 17
+    rng = np.random.default_rng(71)
+    x, y = rng.standard_normal((m, n, d)), rng.standard_normal((m, n))
+    data = {"x_train": x, "y_train": y, "x_test": x, "y_test": y, "clean_test": y}
+    initial = [models.torch_default(rng, d, h, 1) for _ in range(m)]
+    settings = {"steps": 20, "records": 3, "learning_rate": 0.01, "weight_decay": 0.1}
+    names = [f"model {i}" for i in range(m)]
+    return regression.fit(initial, data, settings, method=method, names=names, dtype=torch.float64, **options)
+
+
+@IMPORTS
+@pytest.mark.parametrize(
+    ("method", "step"), [("adam", "torch.compile, C++ gradients"), ("newtonian", "eager, C++ gradients")]
+)
+def test_the_workflow_takes_them_and_says_so(folder, torch_compile, monkeypatch, method, step):
+    monkeypatch.setitem(sys.modules, "featurelearning.optimizers.newtonian", Newtonian("newtonian"))
+    fast, general = fitted(method, compiled=folder), fitted(method)
+    assert (fast.step, general.step) == (step, "eager")
+    for key in fast.params:
+        assert_close(fast.params[key], general.params[key])
+    assert not np.array_equal(fast.params["weight1"], general.params["weight1"])  # it was another code
+
+
+def test_the_workflow_gives_a_method_the_compiled_hessian_product(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "featurelearning.optimizers.newtonian", Newtonian("newtonian"))
+    fitted("newtonian", compiled=folder)
+    assert Newtonian.given.hessian_product.func is descent.hessian_product
+
+
+@IMPORTS
+def test_where_the_library_is_not_built_torch_has_the_derivatives(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "featurelearning.optimizers.newtonian", Newtonian("newtonian"))
+    monkeypatch.setattr(descent, "build", lambda cache: None)
+    fast, general = fitted("newtonian", compiled=folder), fitted("newtonian")
+    assert fast.step == general.step == "eager"
+    assert all(torch.equal(fast.params[key], general.params[key]) for key in fast.params)

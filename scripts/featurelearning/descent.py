@@ -1,7 +1,8 @@
-"""The fast path on CPUs: many steps of preconditioned gradient descent in one call of compiled C++.
+"""The fast path on CPUs, compiled C++: many steps of preconditioned gradient descent in one call, or derivatives.
 
-For the one problem that most of the workflow's time goes into: one hidden ReLU layer, one output, squared error,
-sigma_power. Same values as the general path, `training.stepper`; see descent.cpp for how.
+For the one problem that most of the workflow's time goes into: one hidden ReLU layer, one output, squared error. Steps
+of sigma_power have the same values as those of the general path, `training.stepper`; all other methods go through it,
+with gradients and Hessian products from here. See descent.cpp for how.
 """
 
 import ctypes
@@ -11,6 +12,7 @@ import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +24,8 @@ from featurelearning.training import Advance, State, finite
 SOURCE = Path(__file__).with_name("descent.cpp")
 # Not -ffast-math: a NaN must reach the loss, which is how a diverged model is found.
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-shared", "-fPIC")
-ENTRIES = {torch.float32: "descend_float", torch.float64: "descend_double"}
+TYPES = {torch.float32: "float", torch.float64: "double"}
+ARGUMENTS = {"descend": (7, 10), "derive": (5, 6)}  # of each compiled function, how many integers and pointers
 ORDER = ("weight1", "bias1", "weight2", "bias2")
 
 
@@ -50,10 +53,12 @@ def build(cache: Path) -> ctypes.CDLL | None:
         return None
 
 
-def entry(code: ctypes.CDLL, dtype: torch.dtype):
-    """Return the compiled function for a floating-point type."""
-    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_int] * 7, *[ctypes.c_void_p] * 10)
-    return signature.in_dll(code, ENTRIES[dtype])
+@functools.cache
+def entry(code: ctypes.CDLL, name: str, dtype: torch.dtype):
+    """Return a compiled function for a floating-point type."""
+    integers, pointers = ARGUMENTS[name]
+    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_int] * integers, *[ctypes.c_void_p] * pointers)
+    return signature.in_dll(code, f"{name}_{TYPES[dtype]}")
 
 
 def stepper(
@@ -64,7 +69,7 @@ def stepper(
     x [m, n, d], y [m, n], preconditioner [m, d] or [m, d, d], rate one number or [m]; CPU tensors of one type.
     """
     (m, n, d), dtype = x.shape, x.dtype
-    descend = entry(code, dtype)
+    descend = entry(code, "descend", dtype)
     fixed = [x, y, preconditioner, rate.reshape(-1).expand(m), torch.full((m,), weight_decay, dtype=dtype)]
     fixed = [value.contiguous() for value in fixed]
 
@@ -81,3 +86,45 @@ def stepper(
         return new, state, updates + done - (~sound & (done > 0)).to(torch.int32)
 
     return advance
+
+
+torch.library.define(
+    "featurelearning::derive", "(str folder, Tensor x, Tensor y, Tensor[] params, Tensor[] direction) -> Tensor[]"
+)
+
+
+@torch.library.register_fake("featurelearning::derive")
+def empty(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
+    """Return tensors of the shapes that `derive` returns: all that torch.compile needs to know of it."""
+    return [x.new_empty(len(x)), *(torch.empty_like(p, memory_format=torch.contiguous_format) for p in params)]
+
+
+@torch.library.impl("featurelearning::derive", "CPU")
+def derive(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
+    """Return the losses [m] and, in ORDER, their gradients or, where there is a direction, their Hessians times it.
+
+    folder: of the compiled library. An operator of torch, so that a step around it is compiled as one graph.
+    """
+    (m, n, d), h = x.shape, params[0].shape[2]
+    new = empty(folder, x, y, params, direction)
+    tensors = [value.contiguous() for value in (x, y, *params, *direction, *new)]  # held until the call has ended
+    places = [value.data_ptr() for value in tensors]
+    x_y, first, second, loss, out = places[:2], places[2:6], places[6:-5], places[-5], places[-4:]
+    arrays = [(ctypes.c_void_p * 4)(*four) if four else None for four in (first, second, out)]
+    code = entry(build(Path(folder)), "derive", x.dtype)
+    code(m, n, d, h, torch.get_num_threads(), *x_y, *arrays, loss)
+    return new
+
+
+def gradients(params: Params, folder: Path, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+    """Return what `models.mse_gradients` does, by the library that is built in a folder."""
+    here = [params[key] for key in ORDER]
+    losses, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, [])
+    return losses, dict(zip(ORDER, found, strict=True))
+
+
+def hessian_product(params: Params, v: Params, folder: Path, x: Tensor, y: Tensor) -> Params:
+    """Return what `curvature.hessian_product` does for the mean squared error, by the library built in a folder."""
+    here, direction = ([tensors[key] for key in ORDER] for tensors in (params, v))
+    _, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, direction)
+    return dict(zip(ORDER, found, strict=True))

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from featurelearning import batches, curvature, devices, models
 from featurelearning.checkpoints import Checkpoint
+from featurelearning.models import Params
 from featurelearning.optimizers.problem import Gradients, Optimizer, Problem
 from featurelearning.training import Advance, Measure, Run, schedule, train
 
@@ -25,16 +26,25 @@ Arrays = Mapping[str, np.ndarray]
 Initial = Sequence[dict[str, np.ndarray]]
 
 
+class Derivatives(NamedTuple):
+    """Two functions of a data term that other code than torch's computes."""
+
+    gradients: Gradients
+    hessian_product: Callable[[Params, Params], Params]
+
+
 class Task(NamedTuple):
     """What is trained and measured, and what is known of its loss.
 
-    output_root: see `curvature`. descent: where there is one, makes the steps of sigma_power on a CPU.
+    output_root: see `curvature`. On a CPU, where there are such: descent makes the steps of sigma_power, derivatives
+    are what the steps of the other methods take.
     """
 
     gradients: Gradients
     measure: Measure
     output_root: curvature.Root
     descent: Callable[[Path, Problem, Tensor, float], Advance | None] = lambda *_: None
+    derivatives: Callable[[Path], Derivatives | None] = lambda _: None
 
 
 def choose_step(
@@ -51,6 +61,11 @@ def choose_step(
         if advance is not None:
             return advance, "descent"
     return None, "torch.compile" if devices.can_compile(rate.device) else "eager"
+
+
+def faster(task: Task, compiled: Path | None, method: str, device: torch.device) -> Derivatives | None:
+    """Return the compiled derivatives where there are such and a step of the method takes them."""
+    return None if compiled is None or method == "sigma_power" or device.type != "cpu" else task.derivatives(compiled)
 
 
 def fit(
@@ -123,21 +138,23 @@ def fit_batch(
     place = functools.partial(tensor, dtype=dtype, device=device)
     tensors = {key: place(value) for key, value in data.items()}
     task, rate = make_task(tensors), place(learning_rate)
-    module = optimizer(method)
+    module, fast = optimizer(method), faster(task, compiled, method, rate.device)
+    gradients, product = fast or (task.gradients, functools.partial(curvature.hessian_product, task.gradients))
     problem = Problem(
         preconditioner=None if powers is None else place(powers),
         hyperparameters={name: place(value)[:, None, None] for name, value in hyperparameters.items()},
-        hessian_product=functools.partial(curvature.hessian_product, task.gradients),
+        hessian_product=product,
         inputs=tensors["x_train"],
         output_root=task.output_root,
         streams=None if streams is None else torch.as_tensor(streams, dtype=torch.int32, device=device),
     )
     compiled = None if getattr(module, "EAGER", False) else compiled
     advance, step = choose_step(task, compiled, method, problem, rate, weight_decay)
+    name = f"{step}, C++ gradients" if fast else step
     start = models.stack(initial, dtype, device)
     run = train(
         start,
-        task.gradients,
+        gradients,
         module,
         problem,
         rate,
@@ -148,11 +165,11 @@ def fit_batch(
         step == "torch.compile",
         progress,
         advance,
-        checkpoint and checkpoint.part(step),  # another way to make the steps rounds differently
+        checkpoint and checkpoint.part(name),  # another way to make the steps rounds differently
     )
     change = relative_change(start["weight1"], run.params["weight1"])
     back = {} if basis is None else {"weight1": place(basis) @ run.params["weight1"]}
-    return run._replace(params={**run.params, **back}, step=step, first_layer_change=change)
+    return run._replace(params={**run.params, **back}, step=name, first_layer_change=change)
 
 
 def optimizer(method: str) -> Optimizer:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from featurelearning import curvature, descent, experiments, measures, models
-from featurelearning.experiments import Arrays, Initial, Task
+from featurelearning.experiments import Arrays, Derivatives, Initial, Task
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import Advance, Run
 
@@ -25,7 +25,7 @@ def fit(initial: Initial, data: Arrays, settings: Mapping, **context) -> Run:
 
 
 def task(tensors: Mapping[str, Tensor]) -> Task:
-    """Return the gradients in closed form, the errors that are recorded, its curvature, and the compiled descent."""
+    """Return the gradients in closed form, the errors that are recorded, its curvature, and the compiled C++."""
     x, y = tensors["x_train"], tensors["y_train"]
     gradients = functools.partial(models.mse_gradients, x=x, y=y)
     return Task(
@@ -33,6 +33,7 @@ def task(tensors: Mapping[str, Tensor]) -> Task:
         functools.partial(measures.regression, **tensors),
         curvature.squared_error_root,
         functools.partial(descend, x, y),
+        functools.partial(derivatives, x, y),
     )
 
 
@@ -40,3 +41,10 @@ def descend(x: Tensor, y: Tensor, folder: Path, problem: Problem, rate: Tensor, 
     """Return the compiled descent on the training set, or None where it cannot be built."""
     library = descent.build(folder)
     return library and descent.stepper(library, x, y, problem.preconditioner, rate, weight_decay)
+
+
+def derivatives(x: Tensor, y: Tensor, folder: Path) -> Derivatives | None:
+    """Return the compiled gradients and Hessian products on the training set, or None where they cannot be built."""
+    about = {"folder": folder, "x": x, "y": y}
+    functions = (functools.partial(function, **about) for function in (descent.gradients, descent.hessian_product))
+    return descent.build(folder) and Derivatives(*functions)
