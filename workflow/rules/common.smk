@@ -27,6 +27,7 @@ OOD_ARMS = {arm.id: arm for arm in grid.ood_arms(CONFIG)}
 # The figures, and the aggregated file that each is drawn from.
 DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood": "ood", "features": "noise"}
 DRAWN_FROM |= {"spectrum": "theory", "teachers": "teachers"}
+DRAWN_FROM |= {"departure": "theory", "effective": "theory", "initial": "theory"}
 FIGURES = list(DRAWN_FROM)
 JUDGED = ("noise", "transfer", "ood", "theory", "teachers")  # studies that claims are about
 TABLES = ["claims", "firmness"] if CONFIG.firmness.variants else ["claims"]

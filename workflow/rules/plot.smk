@@ -21,6 +21,9 @@ SHOWS = {
     "features": "feature energy and sensitivity",
     "spectrum": "Gram eigenvalues",
     "teachers": "best exponent for other teachers",
+    "departure": "departure from the bottleneck",
+    "effective": "power that each method acts like",
+    "initial": "law of the first layer's start",
 }
 
 
