@@ -1,23 +1,25 @@
-"""Check the theory for one block of seeds: deviations, spectra of Gram matrices, departures of adaptive methods."""
+"""Check the theory for one block of seeds: deviations, spectra of Gram matrices, departures and exponents."""
 
 import numpy as np
 import torch
 
 import joblog
-from featurelearning import departure, records, theory
+from featurelearning import departure, effective, records, theory
 
 EACH = ("exponent", "seed", "direction")
 DIMENSIONS = {"gram_eigenvalue": EACH, "gram_eigenvalue_population": EACH, "gram_slope": EACH[:2]}
 DIMENSIONS["singular_value"] = EACH[1:]
 DIMENSIONS["isotropy_error"] = ("initialisation", "transformation", *EACH[:2])
 DIMENSIONS["isotropy_noise"] = EACH[:2]
+DIMENSIONS["effective_exponent"] = ("optimizer", "frame", "seed", "effective_step")
+DIMENSIONS["step_exponent"] = DIMENSIONS["effective_exponent"]
 
 with joblog.to(snakemake.log[0]):
     params = snakemake.params
     torch.set_num_threads(params.threads)
     study = theory.Study(params.master_seed, params.seeds, params.theory, params.exponents)
     functions, kinds, bounds = zip(*theory.CHECKS.values(), strict=True)
-    measured = theory.gram(study) | departure.isotropy(study)
+    measured = theory.gram(study) | departure.isotropy(study) | effective.effective(study)
     variables = {name: (DIMENSIONS[name], values) for name, values in measured.items()}
     variables["deviation"] = (("check", "seed"), np.stack([function(study) for function in functions]))
     departures = departure.departure(study)
@@ -26,6 +28,8 @@ with joblog.to(snakemake.log[0]):
     coords |= {"exponent": list(params.exponents), "seed": list(params.seeds)}
     coords |= {"preconditioner": list(departures), "transformation": list(departure.TRANSFORMATIONS)}
     coords |= {"initialisation": list(departure.INITIALISATIONS), "step": departure.steps(study)}
+    coords |= {"optimizer": [name for name, _, _ in effective.runs()], "frame": list(effective.FRAMES)}
+    coords["effective_step"] = effective.steps()
     coords["direction"] = np.arange(params.theory["dimension"])
     attributes = records.provenance("checks of the theory", records.plain(params, "seeds", "threads"), params.code)
     records.write(records.dataset(variables, coords, attributes), snakemake.output.evaluation)

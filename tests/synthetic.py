@@ -41,6 +41,21 @@ DEPARTURES = {  # method: size of the last departure under a rotation and under 
     "kfac_input": (5e-15, 1.0),
     "kfac": (1e-9, 1.0),
 }
+EFFECTIVE = {  # method: its exponent in the eigenbasis and in turned coordinates
+    "sigma_power_p-1.00": (-1.0, -1.0),
+    "sigma_power_p-0.50": (-0.5, -0.5),
+    "sigma_power_p+1.00": (1.0, 1.0),
+    "sgd": (0.0, 0.0),
+    "momentum": (0.0, 0.0),
+    "adam": (-0.9, -0.5),
+    "sam": (0.01, 0.01),
+    "adahessian": (-0.8, -0.3),
+    "diagonal_hessian": (-0.7, -0.25),
+    "kfac_input": (-0.85, -0.85),
+    "kfac": (-1.2, -1.2),
+    "shampoo": (-0.6, -0.6),
+    "sophia": (-1.0, -0.7),
+}
 
 
 def arms(estimators=(), exponents=EXPONENTS, methods=(), powered=()) -> dict:
@@ -261,10 +276,18 @@ def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
         np.repeat(error, 2, axis=1) * spread((2, 2, len(p), seeds), 0.4, 13),
     )
     variables["isotropy_noise"] = (("exponent", "seed"), noise)
+    effective_step = np.unique(np.geomspace(1, 1000, 44).round().astype(int))
+    exponent = np.array([*EFFECTIVE.values()])[..., None, None]
+    fixed = np.array([name.startswith(("sigma", "sgd")) for name in EFFECTIVE])[:, None, None, None]
+    for key, (name, scale) in enumerate({"effective_exponent": 0.1, "step_exponent": 0.3}.items()):
+        wobble = np.log(spread((*exponent.shape[:2], seeds, len(effective_step)), scale, 14 + key))
+        drift = exponent * (1 - 0.3 / effective_step**0.3) + wobble
+        variables[name] = (("optimizer", "frame", "seed", "effective_step"), np.where(fixed, exponent, drift))
     kind, bound = zip(*CHECKS.values(), strict=True)
     coords = {"check": list(CHECKS), "kind": ("check", list(kind)), "bound": ("check", list(bound))}
     coords |= {"preconditioner": list(DEPARTURES), "transformation": ["rotation", "invertible"], "step": step}
-    coords["initialisation"] = ["P-isotropic", "released"]
+    coords |= {"initialisation": ["P-isotropic", "released"], "frame": ["eigenbasis", "turned"]}
+    coords |= {"optimizer": list(EFFECTIVE), "effective_step": effective_step}
     return records.dataset(
         variables, coords | {"exponent": p, "seed": np.arange(seeds), "direction": np.arange(dimension)}, ATTRIBUTES
     )

@@ -33,6 +33,31 @@ IDENTITY = {
     "tolerance": 1e-10,
     "unit": "deviation",
 }
+DEPARTURE = GOOD | {
+    "contrast": {
+        "kind": "difference",
+        "study": "theory",
+        "quantity": "departure",
+        "transformation": "invertible",
+        "a": {"preconditioner": "adam"},
+        "b": {"preconditioner": "fixed_p+1.00"},
+    },
+    "figure": "departure",
+}
+OFFSET = GOOD | {
+    "contrast": {
+        "kind": "offset",
+        "study": "theory",
+        "quantity": "effective_exponent",
+        "optimizer": "adam",
+        "frame": "turned",
+        "target": -0.5,
+    },
+    "expected": "zero",
+    "smallest_effect": 0.25,
+    "unit": "exponent",
+    "figure": "effective",
+}
 REMOVED = object()
 
 
@@ -159,6 +184,39 @@ def test_a_bad_rank_correlation_is_refused_by_name(change, message):
     claim = GOOD | {"contrast": contrast | {"kind": "spearman"} | change, "unit": "correlation"}
     with pytest.raises(ValueError, match=message):
         claim_schema.validate([claim])
+
+
+def test_contrasts_of_the_theory_study_are_good():
+    claims = claim_schema.validate([DEPARTURE, OFFSET | {"id": "P1-C1-offset"}])
+    assert [claim["smallest_effect"] for claim in claims] == [math.log(1.1), 0.25]
+
+
+@pytest.mark.parametrize(
+    ("claim", "path", "value", "message"),
+    [
+        (DEPARTURE, "contrast.b.preconditioner", REMOVED, "contrast.b: preconditioner: missing; needed: precond"),
+        (DEPARTURE, "contrast.transformation", REMOVED, "contrast.a: transformation: missing"),
+        (DEPARTURE, "contrast.exponent", 1, "contrast.a: exponent: unknown key; allowed: quantity, preconditioner, tr"),
+        (DEPARTURE, "contrast.case", "High", "contrast: case: unknown key; allowed: kind, .*, transformation"),
+        (DEPARTURE, "contrast.a.arm", "adam", "contrast.a: arm: unknown key"),
+        (DEPARTURE, "contrast.quantity", "clean_mse", "'clean_mse' is not allowed; allowed: departure, isotropy_error"),
+        (DEPARTURE, "contrast.reading", "best_over_time", "reading: 'best_over_time' is not allowed; allowed: final"),
+        (DEPARTURE, "contrast.kind", "argmin", "contrast: study: 'theory' is not allowed; allowed: noise"),
+        (DEPARTURE, "unit", "exponent", "unit: 'exponent' is not allowed; allowed: log-ratio"),
+        (GOOD, "contrast.frame", "turned", "contrast: frame: unknown key"),
+        (OFFSET, "contrast.target", REMOVED, "target: None is not allowed; allowed: a number such as -0.5"),
+        (OFFSET, "contrast.target", "half", "target: 'half' is not allowed"),
+        (OFFSET, "contrast.target", True, "target: True is not allowed"),
+        (OFFSET, "contrast.target", math.nan, "target: nan is not allowed"),
+        (OFFSET, "contrast.frame", REMOVED, "contrast: frame: missing; needed: optimizer, frame"),
+        (OFFSET, "contrast.quantity", "departure", "'departure' is not allowed; allowed: effective_exponent"),
+        (OFFSET, "contrast.study", "noise", "study: 'noise' is not allowed; allowed: theory"),
+        (OFFSET, "unit", "log-ratio", "unit: 'log-ratio' is not allowed; allowed: exponent"),
+    ],
+)
+def test_a_bad_contrast_of_the_theory_study_is_refused_by_name(claim, path, value, message):
+    with pytest.raises(ValueError, match=message):
+        claim_schema.validate([changed(claim, path, value)])
 
 
 @pytest.mark.parametrize("claims", [None, [], {}, {"claims": []}])

@@ -112,6 +112,11 @@ def ood_set(exponents=EXPONENTS):
     )
 
 
+EFFECTIVE = {"adam": -0.5, "sam": 0.2}  # in the eigenbasis; twice as much in the turned frame
+DEPARTURES = {"fixed_p+1.00": 1e-14, "reestimated_p+1.00": 1.0, "adam": 2.0, "adahessian": 3.0, "kfac": 2e-16}
+ISOTROPY = {"P-isotropic": 0.01, "released": 2.0}
+
+
 def teachers_set():
     """The noise study again: cases whose signal is High act like High, and the others like Low."""
     names = {"TwoIndex0": "High", "TwoIndex25": "High", "TwoIndex75": "Low", "TwoIndex100": "Low"}
@@ -131,11 +136,37 @@ def real_set(exponents=EXPONENTS):
 
 
 def theory_set():
-    checks = ["rotation", "invertible", "gram_only", "spectrum", "weight_decay_gram_only", "unrotated_preconditioner"]
-    deviation = np.array([1e-14, 2e-11, 3e-12, 1e-13, 3e-5, 5.0])[:, None] * (1 + np.arange(3))
-    coords = {"check": checks, "seed": np.arange(3), "kind": ("check", ["identity"] * 4 + ["report", "control"])}
-    coords["bound"] = ("check", [1e-10] * 4 + [np.nan, 1e-3])
-    return xr.Dataset({"deviation": (("check", "seed"), deviation)}, coords=coords)
+    """Values of three seeds s, times 1 + s; what is not the last step, the wanted change or exponent is NaN."""
+    checks = ["rotation", "invertible", "gram_only", "spectrum", "mode_decay"]
+    checks += ["weight_decay_gram_only", "unrotated_preconditioner"]
+    grow = 1.0 + np.arange(3)
+    kinds = ["identity"] * 5 + ["report", "control"]
+    coords = {"check": checks, "seed": np.arange(3), "kind": ("check", kinds)}
+    coords["bound"] = ("check", [1e-10] * 5 + [np.nan, 1e-3])
+    coords |= {"preconditioner": list(DEPARTURES), "transformation": ["rotation", "invertible"], "step": [0, 9]}
+    coords |= {"initialisation": list(ISOTROPY), "exponent": [-2.0, -1.0]}
+    coords |= {"optimizer": list(EFFECTIVE), "frame": ["eigenbasis", "turned"], "effective_step": [1, 9]}
+
+    def placed(values, others, *shape):
+        result = np.full((len(values), *shape), np.nan)
+        result[(slice(None), *others)] = np.array([*values])[:, None] * grow
+        return result
+
+    exponents = np.full((len(EFFECTIVE), 2, 3, 2), np.nan)
+    exponents[..., -1] = np.array([*EFFECTIVE.values()])[:, None, None] * np.array([1, 2])[:, None] * [0.99, 1, 1.01]
+    variables = {
+        "deviation": (("check", "seed"), np.array([1e-14, 2e-11, 3e-12, 1e-13, 1e-12, 3e-5, 5.0])[:, None] * grow),
+        "departure": (
+            ("preconditioner", "transformation", "seed", "step"),
+            placed(DEPARTURES.values(), (1, slice(None), -1), 2, 3, 2),
+        ),
+        "isotropy_error": (
+            ("initialisation", "transformation", "exponent", "seed"),
+            placed(ISOTROPY.values(), (1, 1), 2, 2, 3),
+        ),
+        "effective_exponent": (("optimizer", "frame", "seed", "effective_step"), exponents),
+    }
+    return xr.Dataset(variables, coords=coords)
 
 
 @pytest.fixture
@@ -158,7 +189,8 @@ def test_every_claim_of_the_paper_is_there():
 def test_every_method_of_the_paper_has_its_claims():
     counted = Counter(claim["family"] for claim in CLAIMS)
     families = {"P1-C5-kfac": 2, "P1-C5-adahessian": 2, "P1-C5-sam": 2, "P1-A1": 6}
-    families |= {"SAM-as-plus-1": 6, "Adam-as-minus-half": 6}
+    families |= {"SAM-as-plus-1": 6, "Adam-as-minus-half": 6, "SAM-effective": 1, "Adam-effective": 2}
+    families |= {"P1-Check4": 1, "P1-N2": 4, "P1-L1": 1}
     assert {name: counted[name] for name in families} == families
 
 
@@ -201,6 +233,13 @@ def test_every_method_of_the_paper_has_its_claims():
         ("SAM-as-plus-1-same-flipped-noise", 0, "reproduced"),
         ("Adam-as-minus-half-low", -0.5 * 1.045, "reproduced"),
         ("Adam-as-minus-half-flipped-digits", 0.05 - 0.0045, "reproduced"),
+        ("P1-Check4-mode-decay", 3e-12, "reproduced"),
+        ("P1-N2-reestimated", np.log(1e14), "reproduced"),
+        ("P1-N2-kfac", np.log(0.02), "contradicted"),
+        ("P1-L1-released", np.log(200), "reproduced"),
+        ("SAM-effective-exponent", -0.8, "contradicted"),
+        ("Adam-effective-eigenbasis", 0, "reproduced"),
+        ("Adam-effective-turned", -0.5, "contradicted"),
     ],
 )
 def test_contrasts_have_the_constructed_values(name, estimate, verdict, datasets):
@@ -370,6 +409,12 @@ def without(name, **selection):
             "P1-C1-high-order",
             "the grid of p holds 0 only; an order needs two",
         ),
+        (
+            without("theory", optimizer=["adam"]),
+            "SAM-effective-exponent",
+            "optimizer sam is not in the run, which has adam",
+        ),
+        (without("theory", exponent=[-2.0]), "P1-L1-released", "exponent -1 is not in the run, which has -2"),
         (lambda datasets: {}, "P1-F3-high", "study transfer is not in the run"),
         (lambda datasets: {}, "P1-M2-spectrum", "study theory is not in the run"),
     ],
@@ -422,6 +467,15 @@ def test_one_seed_has_an_estimate_and_no_verdict(datasets):
             "P1-F1-overfits",
             "log train_mse - log noise_floor; study=noise; reading=final; case=High; snr=1; method=sigma_power; "
             "estimator=population; p=-2",
+        ),
+        (
+            "P1-N2-adam",
+            "log departure (preconditioner=adam) - log departure (preconditioner=fixed_p+1.00); study=theory; "
+            "transformation=invertible",
+        ),
+        (
+            "Adam-effective-turned",
+            "effective_exponent - (-0.5); study=theory; optimizer=adam; frame=turned",
         ),
     ],
 )

@@ -12,7 +12,10 @@ import pytest
 from matplotlib.text import Annotation, Text
 from scipy import stats
 
+import plot_departure
+import plot_effective
 import plot_features
+import plot_initial
 import plot_methods
 import plot_noise
 import plot_ood
@@ -35,6 +38,9 @@ FIGURES = {  # name: module, builder of its data set
     "spectrum": (plot_spectrum, synthetic.theory),
     "teachers": (plot_teachers, synthetic.teachers),
     "real": (plot_real, synthetic.real),
+    "departure": (plot_departure, synthetic.theory),
+    "effective": (plot_effective, synthetic.theory),
+    "initial": (plot_initial, synthetic.theory),
 }
 each_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -224,6 +230,44 @@ def test_spectrum_points_lie_on_the_theory_in_either_order_of_the_file(order):
     s, y = data.singular_value.values, synthetic.descending(data.gram_eigenvalue_population.sel(exponent=1).values)
     expected = np.mean([np.polyfit(np.log(s[i]), np.log(y[i]), 1)[0] / 2 for i in range(SEEDS)])
     np.testing.assert_allclose(line(figure, "slope population").get_ydata()[-1], expected)
+
+
+def test_departure_lines_are_means_over_seeds_after_the_first_update():
+    data = synthetic.theory(**SMALL)
+    figure = plot_departure.figure(data)
+    for change, name in itertools.product(("rotation", "invertible"), data.preconditioner.values):
+        drawn = line(figure, f"{change} {name}")
+        np.testing.assert_array_equal(drawn.get_xdata(), data.step.values[1:])
+        expected = geometric(data.departure.sel(transformation=change, preconditioner=name).values.T[1:])
+        np.testing.assert_allclose(drawn.get_ydata(), expected)
+        bottom, top = drawn.axes.get_ylim()
+        assert bottom < expected.min() and expected.max() < top  # those at the level of rounding as well
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"fixed $\\Sigma^{-1}$", "re-estimated $\\Sigma^{+1}$", "Adam", "K-FAC input"} < set(names)
+
+
+def test_effective_exponents_are_means_over_seeds_in_both_frames():
+    data = synthetic.theory(**SMALL)
+    figure = plot_effective.figure(data)
+    for frame, name in itertools.product(("eigenbasis", "turned"), data.optimizer.values):
+        values = data.effective_exponent.sel(optimizer=name, frame=frame).values
+        np.testing.assert_allclose(line(figure, f"{frame} {name} last").get_xdata(), values[:, -1].mean())
+        if not name.startswith("sigma_power"):
+            np.testing.assert_allclose(line(figure, f"{frame} {name}").get_ydata(), values.mean(axis=0))
+    assert [line(figure, f"claimed {p:g} row").get_xdata()[0] for p in (1, -0.5)] == [1, -0.5]
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names[:4] == ["$\\Sigma^{-1}$", "$\\Sigma^{-0.5}$", "$\\Sigma^{+1}$", "SGD"] and len(names) == 13
+
+
+def test_initial_lines_are_means_over_seeds_with_their_noise():
+    data = synthetic.theory(**SMALL)
+    figure = plot_initial.figure(data)
+    for change, law in itertools.product(("rotation", "invertible"), ("P-isotropic", "released")):
+        drawn = line(figure, f"{change} {law}")
+        expected = geometric(data.isotropy_error.sel(transformation=change, initialisation=law).values)
+        np.testing.assert_allclose(drawn.get_xydata(), np.transpose([P, expected]))
+        noise = line(figure, f"{change} noise")
+        np.testing.assert_allclose(noise.get_xydata(), np.transpose([P, geometric(data.isotropy_noise.values)]))
 
 
 # --- what is left out -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning import departure, models, records, signs, theory
+from featurelearning import departure, effective, models, records, signs, theory
 from featurelearning.optimizers import momentum
 from references import assert_close
 
@@ -336,6 +336,10 @@ def test_script_writes_the_contract(tmp_path, monkeypatch):
     assert result["step"].values.tolist() == departure.steps(STUDY).tolist()
     assert result["isotropy_error"].dims == ("initialisation", "transformation", "exponent", "seed")
     assert result["isotropy_noise"].dims == ("exponent", "seed")
+    assert result["effective_exponent"].dims == ("optimizer", "frame", "seed", "effective_step")
+    assert result["step_exponent"].dims == result["effective_exponent"].dims
+    assert result["effective_step"].values.tolist() == effective.steps().tolist()
+    np.testing.assert_allclose(result["effective_exponent"].sel(optimizer="sigma_power_p-0.50"), -0.5, atol=1e-8)
     worst = result["departure"].max(("seed", "step"))
     assert worst.sel(preconditioner="fixed_p-1.00", transformation="invertible") <= 1e-10
     assert worst.sel(preconditioner="reestimated_p+1.00", transformation="invertible") >= BROKEN

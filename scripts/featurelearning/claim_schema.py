@@ -9,10 +9,11 @@ from difflib import get_close_matches
 from math import isfinite, log
 
 from featurelearning import readings, statistics
-from featurelearning.contrasts import ACCURACIES, ARM, CASE_KEY, PLACE, listed, sides
+from featurelearning.contrasts import ACCURACIES, ARM, CASE_KEY, LABELS, PLACE, listed, sides
 
 TEXTS = ("id", "family", "reference", "statement", "unit", "figure")
 FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum", "teachers", "real")
+FIGURES += ("departure", "effective", "initial")
 DIRECTIONS = ("negative", "positive", "zero")
 QUANTITIES = {
     "noise": ("train_mse", "test_mse", "clean_mse", "noise_floor", "feature_energy", "sensitivity"),
@@ -20,18 +21,23 @@ QUANTITIES = {
     "transfer": ("train_mse", "test_mse", "noise_floor"),
     "real": ("accuracy_target", "accuracy_source", "accuracy_random", "accuracy_specialised"),
     "ood": ("accuracy_in_distribution", "accuracy_flipped_noise", "accuracy_flipped_digits"),
+    "theory": ("departure", "isotropy_error"),
 }
 CURVES = QUANTITIES["teachers"]  # recorded along training, in the synthetic studies
 SPECTRAL = ("feature_energy", "sensitivity")
-UNITS = {"spearman": "correlation", "argmin": "exponent", "identity": "deviation"}
+UNITS = {"spearman": "correlation", "argmin": "exponent", "identity": "deviation", "offset": "exponent"}
 SIDE = ("quantity", *ARM, *PLACE, "direction")
-ONE_SIDED = ("kind", "study", "reading", *SIDE)
-KEYS = {
-    "difference": (*ONE_SIDED, "a", "b"),
-    "spearman": ONE_SIDED,
-    "argmin": (*ONE_SIDED, "a", "b"),
+LABELLED = ("quantity", *dict.fromkeys(label for labels in LABELS.values() for label in labels))  # in the theory study
+KEYS = {  # beside those of a side, which an identity has not
+    "difference": ("kind", "study", "reading", "a", "b"),
+    "spearman": ("kind", "study", "reading"),
+    "argmin": ("kind", "study", "reading", "a", "b"),
     "identity": ("kind", "check"),
+    "offset": ("kind", "study", "target"),
 }
+WITH_ARMS = tuple(study for study in QUANTITIES if study != "theory")
+STUDIES = {"difference": tuple(QUANTITIES), "spearman": WITH_ARMS, "argmin": WITH_ARMS, "offset": ("theory",)}
+SIGNED = ("effective_exponent",)  # quantities with no log
 
 
 def validate(claims: list[dict]) -> list[dict]:
@@ -63,8 +69,11 @@ def _number(value):
     if isinstance(value, dict):
         ratio = _number(value.get("log")) if set(value) == {"log"} else None
         return log(ratio) if ratio and ratio > 1 else None
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value > 0
-    return float(value) if number else None
+    return float(value) if _finite(value) and value > 0 else None
+
+
+def _finite(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _check_claim(claim):
@@ -102,24 +111,33 @@ def _check_values(where, claim, limits):
 
 def _check_contrast(where, contrast):
     kind = contrast["kind"]
-    _known(where, contrast, KEYS[kind])
     if kind == "identity":
+        _known(where, contrast, KEYS[kind])
         return _needed(where, contrast, ("check",))
-    _choice(where, "study", contrast.get("study"), tuple(QUANTITIES))
+    _choice(where, "study", contrast.get("study"), STUDIES[kind])
+    own = LABELLED if contrast["study"] == "theory" else SIDE
+    _known(where, contrast, (*KEYS[kind], *own))
     _choice(where, "reading", contrast.get("reading", "final"), (*readings.READINGS, "at_equal_loss"))
+    if kind == "offset" and not _finite(contrast.get("target")):
+        raise ValueError(f"{where}: target: {contrast.get('target')!r} is not allowed; allowed: a number such as -0.5")
     if "a" not in KEYS[kind]:
         return _check_side(where, contrast)
     for name in ("a", "b"):
         if not isinstance(contrast.get(name), dict):
-            raise ValueError(f"{where}: {name}: {contrast.get(name)!r} is not a mapping; allowed keys: {listed(SIDE)}")
-        _known(f"{where}.{name}", contrast[name], SIDE)
+            raise ValueError(f"{where}: {name}: {contrast.get(name)!r} is not a mapping; allowed keys: {listed(own)}")
+        _known(f"{where}.{name}", contrast[name], own)
     for name, side in zip("ab", sides(contrast), strict=True):
         _check_side(f"{where}.{name}", side)
 
 
 def _check_side(where, side):
     study, single = side["study"], side["kind"] == "difference"
-    _choice(where, "quantity", side.get("quantity"), QUANTITIES[study])
+    _choice(where, "quantity", side.get("quantity"), SIGNED if side["kind"] == "offset" else QUANTITIES[study])
+    if study == "theory":
+        _choice(where, "reading", side.get("reading", "final"), ("final",))
+        labels = LABELS[side["quantity"]]
+        _known(where, [key for key in side if key in LABELLED], ("quantity", *labels))
+        return _needed(where, side, labels)
     needed = ["arm" if single and "arm" in side else "method", *([CASE_KEY[study]] if study in CASE_KEY else [])]
     needed += ["estimator"] if not single or side.get("method") == "sigma_power" else []
     needed += ["p"] if single and side.get("method") == "sigma_power" else []

@@ -37,8 +37,9 @@ def describe(contrast: dict) -> str:
         "difference": " - ".join(terms),
         "spearman": f"Spearman correlation over p of {terms[0]}",
         "argmin": " - ".join(f"argmin over p of {term}" for term in terms),
+        "offset": f"{contrast.get('quantity')} - ({contrasts.text(contrast.get('target'))})",
     }
-    shared = {key: value for key, value in contrast.items() if key not in ("kind", "quantity", "a", "b")}
+    shared = {key: value for key, value in contrast.items() if key not in ("kind", "quantity", "target", "a", "b")}
     if contrast["study"] == "noise" and "snr" not in contrast:
         shared["snr"] = "all (mean of log)"
     return "; ".join([formula[contrast["kind"]], *(f"{key}={contrasts.text(value)}" for key, value in shared.items())])
@@ -70,6 +71,7 @@ def _judge_contrast(claim, datasets):
     dataset = _study(datasets, contrast["study"])
     values, models = contrasts.KINDS[contrast["kind"]](dataset, contrast)
     lost, count, names = contrasts.diverged(models)
+    lost = lost | np.zeros(len(values), dtype=bool)
     kept = values[~lost]
     _refuse_non_finite(claim, kept, dataset["seed"].values[~lost])
     low, high = statistics.t_interval(kept, level)

@@ -4,8 +4,10 @@ Kinds of contrast:
   difference  value of side a minus value of side b
   spearman    rank correlation of the value with p, over the arms of the grid
   argmin      the p at which the value is smallest, side a minus side b
+  offset      value minus a target
 The keys of a contrast hold for both sides; `a` and `b` say what differs. Errors, energies and sensitivities are taken
 in log and averaged in log over the SNRs (all of the run, unless `snr` is given); accuracies are taken as they are.
+The theory study has no arms: a quantity is read at its labels and, where it is a curve, at the last step.
 Data sets are xarray objects in the layout of results/*.nc; this module only selects from them.
 """
 
@@ -17,6 +19,11 @@ CASE_KEY = {"noise": "case", "teachers": "case", "transfer": "source_case", "rea
 ACCURACIES = ("ood", "real")  # studies whose quantities are no errors, and are not taken in log
 PLACE = ("case", "source_case", "pair", "snr")
 ARM = ("arm", "method", "estimator", "p")
+LABELS = {  # of a quantity of the theory study
+    "departure": ("preconditioner", "transformation"),
+    "isotropy_error": ("initialisation", "transformation", "exponent"),
+    "effective_exponent": ("optimizer", "frame"),
+}
 
 
 class NotRun(Exception):
@@ -29,6 +36,8 @@ def difference(dataset, contrast: dict) -> tuple[np.ndarray, dict]:
     Raises NotRun if the run lacks a side, ValueError if a side selects several arms.
     """
     a, b = sides(contrast)
+    if contrast["study"] == "theory":
+        return _log(_labelled(dataset, a)) - _log(_labelled(dataset, b)), {}
     (name_a, cells_a), (name_b, cells_b) = _one_arm(dataset, a), _one_arm(dataset, b)
     if contrast.get("reading") == "at_equal_loss":
         value_a, value_b = _at_equal_loss(cells_a, cells_b, a["quantity"], b["quantity"])
@@ -50,7 +59,12 @@ def argmin(dataset, contrast: dict) -> tuple[np.ndarray, dict]:
     return _best_exponent(models_a, a) - _best_exponent(models_b, b), models_a | models_b
 
 
-KINDS = {"difference": difference, "spearman": spearman, "argmin": argmin}
+def offset(dataset, contrast: dict) -> tuple[np.ndarray, dict]:
+    """Return value - target [seed] of the theory study, which has no models to name. Raises NotRun."""
+    return _labelled(dataset, contrast) - contrast["target"], {}
+
+
+KINDS = {"difference": difference, "spearman": spearman, "argmin": argmin, "offset": offset}
 
 
 def sides(contrast: dict) -> list[dict]:
@@ -110,12 +124,18 @@ def _arms(dataset, side):
     return models
 
 
-def _place(dataset, side):
-    chosen = {key: side[key] for key in PLACE if key in side}
+def _place(dataset, side, keys=PLACE):
+    chosen = {key: side[key] for key in keys if key in side}
     for key, value in chosen.items():
         if value not in dataset[key].values:
             raise NotRun(f"{key} {text(value)} is not in the run, which has {listed(dataset[key].values)}")
     return dataset.sel(chosen)
+
+
+def _labelled(dataset, side):
+    quantity = side["quantity"]
+    values = _place(dataset, side, LABELS[quantity])[quantity]
+    return values.isel({dim: -1 for dim in values.dims if dim != "seed"}).values
 
 
 def _matches(cells, side):

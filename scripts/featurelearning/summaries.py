@@ -35,6 +35,8 @@ METHODS = {  # how a figure names a method; one that is not listed has its own n
     "lbfgs": "L-BFGS",
     "sophia": "Sophia",
 }
+POWERS = {"sigma_power": "$\\Sigma", "fixed": "fixed $\\Sigma", "reestimated": "re-estimated $\\Sigma"}
+CHANGES = {"rotation": "Rotated inputs", "invertible": "Inputs under an invertible change"}  # of the theory study
 SYMBOLS = {"rho": "$\\rho$", "p": "$p$"}
 
 
@@ -89,6 +91,13 @@ def label(cell) -> str:
     swept = [key for key in values if re.search(rf"_{key}[-+\d]", arm)]
     texts = [f"{SYMBOLS.get(key, key)} = {values[key]:g}".replace("-", "\N{MINUS SIGN}") for key in swept]
     return ", ".join([METHODS.get(method, method), *texts])
+
+
+def theory_label(key: str) -> str:
+    """Return how a figure names an optimiser or a preconditioner of the theory study."""
+    if match := re.fullmatch(rf"({'|'.join(POWERS)})_p([-+.\d]+)", key):
+        return f"{POWERS[match[1]]}^{{{float(match[2]):+g}}}$"
+    return METHODS.get(key, key)
 
 
 def name(cells) -> str:

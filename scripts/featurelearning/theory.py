@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from featurelearning import curvature, features, models, modes, powers, seeding, single_index
 from featurelearning.optimizers import adahessian, adam, sigma_power
-from featurelearning.optimizers.problem import Optimizer, Problem
+from featurelearning.optimizers.problem import Gradients, Optimizer, Problem
 from featurelearning.training import train
 
 LEAST = {"steps": 1000, "condition_number": 100}
@@ -132,6 +132,12 @@ def transformed(batch: Batch, a: np.ndarray) -> Batch:
     )
 
 
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return the models of all batches as one batch, those of the first in front."""
+    params = {key: torch.cat([batch.params[key] for batch in batches]) for key in batches[0].params}
+    return Batch(params, *map(torch.cat, zip(*(batch[1:] for batch in batches), strict=True)))
+
+
 def observe(params: models.Params, batch: Batch) -> Observation:
     """Return what is compared, models first: pre-activations, outputs and losses on both splits, and theta."""
     seen = {"bias1": params["bias1"], "second_layer": torch.cat([params["weight2"], params["bias2"]], dim=1)}
@@ -158,6 +164,22 @@ def streams(study: Study, models: int) -> Tensor:
     return words.repeat(models // len(words), 1)
 
 
+def prepared(study: Study, batch: Batch, method: Method) -> tuple[Gradients, Problem, float]:
+    """Return what a method needs to train a batch: the gradients of the data term, its problem and learning rate."""
+    gradients = functools.partial(models.mse_gradients, x=batch.x_train, y=batch.y_train)
+    problem = Problem(
+        preconditioner=batch.preconditioner,
+        hyperparameters=method.hyperparameters,
+        objective=gradients,
+        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        inputs=batch.x_train,
+        output_root=curvature.squared_error_root,
+        streams=streams(study, len(batch.y_train)),
+    )
+    rate = study.settings["learning_rate"] if method.learning_rate is None else method.learning_rate
+    return gradients, problem, rate
+
+
 def follow(
     study: Study,
     batch: Batch,
@@ -176,18 +198,8 @@ def follow(
         seen = observe(params, batch)
         return {"deviation": deviation(reference(seen), seen), "loss": seen["train_loss"]}
 
-    m = len(batch.y_train)
-    names = [f"seed {seed}" for seed in study.seeds] * (m // len(study.seeds))
-    gradients = functools.partial(models.mse_gradients, x=batch.x_train, y=batch.y_train)
-    problem = Problem(
-        preconditioner=batch.preconditioner,
-        hyperparameters=method.hyperparameters,
-        hessian_product=functools.partial(curvature.hessian_product, gradients),
-        inputs=batch.x_train,
-        output_root=curvature.squared_error_root,
-        streams=streams(study, m),
-    )
-    rate = study.settings["learning_rate"] if method.learning_rate is None else method.learning_rate
+    gradients, problem, rate = prepared(study, batch, method)
+    names = [f"seed {seed}" for seed in study.seeds] * (len(batch.y_train) // len(study.seeds))
     steps = range(study.settings["steps"] + 1) if steps is None else steps
     run = train(batch.params, gradients, method.optimizer, problem, rate, weight_decay, steps, measure, names)
     return run.curves["deviation"], run.curves["loss"]
@@ -221,14 +233,12 @@ def beside(
 
     Deviations are [batches, m, records] for m models of a batch, losses [m, records].
     """
-    first, m = batches[0], len(batches[0].y_train)
-    params = {key: torch.cat([batch.params[key] for batch in batches]) for key in first.params}
-    together = Batch(params, *map(torch.cat, zip(*(batch[1:] for batch in batches), strict=True)))
+    m = len(batches[0].y_train)
 
     def first_again(seen: Observation) -> Observation:
         return {key: torch.cat([value[:m]] * len(batches)) for key, value in seen.items()}
 
-    deviations, losses = follow(study, together, first_again, weight_decay, method, steps)
+    deviations, losses = follow(study, joined(batches), first_again, weight_decay, method, steps)
     return deviations.reshape(len(batches), m, -1), losses[:m]
 
 

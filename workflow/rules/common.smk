@@ -27,7 +27,8 @@ SYNTHETIC_ARMS = {arm.id: arm for study in grid.SYNTHETIC for arm, _ in grid.pla
 OOD_ARMS = {arm.id: arm for arm in grid.ood_arms(CONFIG)}
 # The figures, and the aggregated file that each is drawn from.
 DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood": "ood", "features": "noise"}
-DRAWN_FROM |= {"spectrum": "theory", "teachers": "teachers"} | ({"real": "real"} if CONFIG.real.pairs else {})
+DRAWN_FROM |= {"spectrum": "theory", "departure": "theory", "effective": "theory", "initial": "theory"}
+DRAWN_FROM |= {"teachers": "teachers"} | ({"real": "real"} if CONFIG.real.pairs else {})
 FIGURES = list(DRAWN_FROM)
 JUDGED = ["noise", "transfer", "ood", "theory", "teachers", *(["real"] if CONFIG.real.pairs else [])]  # by the claims
 TABLES = ["claims", "diagnosis", *(["firmness"] if CONFIG.firmness.variants else [])]

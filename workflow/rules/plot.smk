@@ -22,6 +22,9 @@ SHOWS = {
     "spectrum": "Gram eigenvalues",
     "teachers": "best exponent for other teachers",
     "real": "transfer between real data sets",
+    "departure": "departure from the bottleneck",
+    "effective": "power that each method acts like",
+    "initial": "law of the first layer's start",
 }
 
 
