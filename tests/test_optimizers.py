@@ -14,7 +14,7 @@ from torch.nn import functional
 from featurelearning import curvature, models, powers
 from featurelearning.optimizers import adam, kfac, kfac_input, kfac_output, momentum, sgd, shampoo, sigma_power
 from featurelearning.optimizers.problem import Problem
-from reference_kronecker import KFAC, REFRESHES_BY_TWO, Shampoo
+from reference_kronecker import KFAC, Shampoo
 from references import assert_close, descend, network, random_params, weights
 
 M, D, H, N, STEPS = 3, 4, 6, 15, 50
@@ -69,7 +69,7 @@ TABLE = {
     "kfac": Row(kfac, of_network(KFAC, damping=DAMPING), {"damping": DAMPING}),
     "kfac_input": Row(kfac_input, of_network(KFAC, damping=DAMPING, outer=False), {"damping": DAMPING}),
     "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
-    "shampoo": Row(shampoo, of_network(Shampoo, epsilon=shampoo.EPSILON)),
+    "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON)),
 }
 
 
@@ -145,12 +145,10 @@ def test_fifty_steps_are_those_of_torch(row, task):
     assert_fifty_steps_are_those_of_the_reference(row, task)
 
 
-@pytest.mark.parametrize("name, reference", [("kfac", KFAC), ("shampoo", Shampoo)])
-def test_no_factor_gets_older_than_the_interval(name, reference, task, monkeypatch):
-    row, options = TABLE[name], {"damping": DAMPING} if name == "kfac" else {"epsilon": shampoo.EPSILON}
-    monkeypatch.setattr(row.method, "INTERVAL", 2)
-    row = row._replace(reference=of_network(reference, refreshes=REFRESHES_BY_TWO, **options))
-    assert_fifty_steps_are_those_of_the_reference(row, task)
+def test_fifty_steps_with_older_roots_are_those_of_a_reference_with_older_roots(task, monkeypatch):
+    monkeypatch.setattr(shampoo, "due", lambda count: int(count[0]) % 4 == 0)
+    reference = of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=4)
+    assert_fifty_steps_are_those_of_the_reference(Row(shampoo, reference), task)
 
 
 def test_models_of_a_batch_do_not_meet(row, task):
