@@ -1,6 +1,6 @@
 """K-FAC and Shampoo on one network of torch, slow and plain: loops, autograd's Jacobians, scipy's matrix roots."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import scipy.linalg
@@ -36,50 +36,26 @@ def factors(network: nn.Sequential, x: Tensor, loss: SampleLoss) -> list[tuple[T
     return result
 
 
-# The updates in which what is kept is computed anew, of the first 64: of the constant INTERVAL, and if it were 2.
-REFRESHES = {*range(16), *range(16, 32, 2), *range(32, 64, 4)}
-REFRESHES_BY_TWO = {*range(16), *range(16, 64, 2)}
-
-
-class Scheduled(torch.optim.Optimizer):
-    """An optimiser of torch that computes its costly part anew in some of its steps: refresh, then move."""
-
-    def __init__(self, network: nn.Sequential, rate: float, refreshes: set[int] = REFRESHES) -> None:
-        super().__init__(network.parameters(), {"lr": rate})
-        self.rate, self.refreshes, self.made = rate, refreshes, 0
-
-    def step(self, closure: Callable[[], Tensor]) -> Tensor:
-        loss = closure()
-        self.gather()
-        if self.made in self.refreshes:
-            self.refresh()
-        self.made += 1
-        with torch.no_grad():
-            self.move()
-        return loss
-
-    def gather(self) -> None:
-        """Add the present gradients to what is kept."""
-
-
-class KFAC(Scheduled):
+class KFAC(torch.optim.Optimizer):
     """Step (B + damping I)^-1 G~ (A + damping I)^-1 in torch's layout, G~ [fan_out, fan_in + 1]."""
 
     def __init__(
-        self, network: nn.Sequential, rate: float, damping: float, inner: bool = True, outer: bool = True, **options
+        self, network: nn.Sequential, rate: float, damping: float, inner: bool = True, outer: bool = True
     ) -> None:
-        super().__init__(network, rate, **options)
-        self.network, self.damping, self.inner, self.outer = network, damping, inner, outer
+        super().__init__(network.parameters(), {"lr": rate})
+        self.network, self.rate, self.damping, self.inner, self.outer = network, rate, damping, inner, outer
         network.register_forward_pre_hook(lambda network, arguments: self.look(arguments[0]))
 
     def look(self, x: Tensor) -> None:
         self.x = x if x.ndim == 2 else self.x  # not at the single samples of the factors
 
-    def refresh(self) -> None:
-        self.factors = factors(self.network, self.x, squared_error)
+    def step(self, closure: Callable[[], Tensor]) -> None:
+        closure()
+        self.move(factors(self.network, self.x, squared_error))
 
-    def move(self) -> None:
-        for layer, (inner, outer) in zip((self.network[0], self.network[2]), self.factors, strict=True):
+    @torch.no_grad()
+    def move(self, found: list[tuple[Tensor, Tensor]]) -> None:
+        for layer, (inner, outer) in zip((self.network[0], self.network[2]), found, strict=True):
             step = torch.cat([layer.weight.grad, layer.bias.grad[:, None]], dim=1)
             if self.inner:
                 step = torch.linalg.solve(inner + self.damping * torch.eye(len(inner)).to(inner), step, left=False)
@@ -89,13 +65,22 @@ class KFAC(Scheduled):
             layer.bias -= self.rate * step[:, -1]
 
 
-class Shampoo(Scheduled):
+class Shampoo(torch.optim.Optimizer):
     """One matrix of sums for each dimension of a tensor, and its power -1 / (2 order)."""
 
-    def __init__(self, network: nn.Sequential, rate: float, epsilon: float, **options) -> None:
-        super().__init__(network, rate, **options)
-        self.parameters = list(network.parameters())
+    def __init__(self, parameters: Iterable[Tensor], lr: float, epsilon: float, refresh_every: int = 1) -> None:
+        super().__init__(parameters, {"lr": lr})
+        self.rate, self.refresh_every, self.made = lr, refresh_every, 0
+        self.parameters = self.param_groups[0]["params"]
         self.sums = [[epsilon * np.eye(size) for size in p.shape] for p in self.parameters]
+
+    def step(self, closure: Callable[[], Tensor]) -> None:
+        closure()
+        self.gather()
+        if self.made % self.refresh_every == 0:
+            self.refresh()
+        self.made += 1
+        self.move()
 
     def gather(self) -> None:
         for parameter, sums in zip(self.parameters, self.sums, strict=True):
@@ -110,6 +95,7 @@ class Shampoo(Scheduled):
             [inv(sqrtm(total) if len(sums) == 1 else sqrtm(sqrtm(total))) for total in sums] for sums in self.sums
         ]
 
+    @torch.no_grad()
     def move(self) -> None:
         for parameter, roots in zip(self.parameters, self.roots, strict=True):
             step = parameter.grad.numpy()

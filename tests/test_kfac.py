@@ -82,6 +82,19 @@ def test_the_factors_of_the_squared_error_are_means_too(rng):
             assert_close(found.output[number][i], outer)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
+def test_the_step_is_the_same_with_fewer_samples_than_units(rng, n):
+    """The step goes another way where a factor has fewer rows than columns: compared with plain solutions."""
+    params, x = random_params(rng, M, D, H, 2), torch.tensor(rng.normal(size=(M, n, D)))
+    gradients = {key: torch.tensor(rng.normal(size=value.shape)) for key, value in params.items()}
+    problem = Problem(None, {"damping": 0.1}, inputs=x, output_root=root)
+    step = one_step(kfac, gradients, params, problem)
+    for i in range(M):
+        for weight, pair in zip(BIASES, factors(network(params, i), x[i], squared_error), strict=True):
+            inner, outer = (np.linalg.inv(np.asarray(factor) + 0.1 * np.eye(len(factor))) for factor in pair)
+            assert_close(layer(step, weight)[i], inner @ np.asarray(layer(gradients, weight)[i]) @ outer)
+
+
 @pytest.mark.parametrize("o", [1, 3])
 def test_on_a_linear_network_the_product_of_the_factors_is_the_hessian_block(rng, o):
     params, x = linear(rng, o)

@@ -28,7 +28,7 @@ from featurelearning.optimizers import (
     sophia,
 )
 from featurelearning.optimizers.problem import Problem
-from reference_kronecker import KFAC, REFRESHES_BY_TWO, Shampoo
+from reference_kronecker import KFAC, Shampoo
 from reference_lbfgs import LBFGS
 from reference_optimizers import AdaHessian, SophiaH, hessian_diagonal, hutchinson, weighted_mean
 from reference_sam import SAM
@@ -106,7 +106,7 @@ TABLE = {
     "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
     "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
     "lbfgs": Row(lbfgs, of_torch(LBFGS)),
-    "shampoo": Row(shampoo, of_network(Shampoo, epsilon=shampoo.EPSILON)),
+    "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON)),
 }
 
 
@@ -182,12 +182,10 @@ def test_fifty_steps_are_those_of_torch(row, task):
     assert_fifty_steps_are_those_of_the_reference(row, task)
 
 
-@pytest.mark.parametrize("name, reference", [("kfac", KFAC), ("shampoo", Shampoo)])
-def test_no_factor_gets_older_than_the_interval(name, reference, task, monkeypatch):
-    row, options = TABLE[name], {"damping": DAMPING} if name == "kfac" else {"epsilon": shampoo.EPSILON}
-    monkeypatch.setattr(row.method, "INTERVAL", 2)
-    row = row._replace(reference=of_network(reference, refreshes=REFRESHES_BY_TWO, **options))
-    assert_fifty_steps_are_those_of_the_reference(row, task)
+def test_fifty_steps_with_older_roots_are_those_of_a_reference_with_older_roots(task, monkeypatch):
+    monkeypatch.setattr(shampoo, "due", lambda count: int(count[0]) % 4 == 0)
+    reference = of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=4)
+    assert_fifty_steps_are_those_of_the_reference(Row(shampoo, reference), task)
 
 
 def test_models_of_a_batch_do_not_meet(row, task):

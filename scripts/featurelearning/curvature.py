@@ -9,7 +9,7 @@ With B_i = diag(1[x_i W1 + b1 > 0]) W2 S_i [h, r], the root carried back to the 
 Layout as in `models`; inputs x [m, n, d]. Source: Martens & Grosse 2015, sections 2 and 6; ReLU case derived here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -59,22 +59,21 @@ def diagonal(params: Params, x: Tensor, root: Root) -> Params:
     }
 
 
-def input_factor(z: Tensor) -> Tensor:
-    """Return E[z~ z~^T] [m, k + 1, k + 1] over the samples, for the inputs z [m, n, k] of a layer."""
-    z = torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
-    return z.mT @ z / z.shape[1]
+def with_one(z: Tensor) -> Tensor:
+    """Return z~ = [z, 1] [m, n, k + 1] of a layer's inputs [m, n, k]."""
+    return torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
 
 
-def output_factors(params: Params, x: Tensor, root: Root) -> tuple[Tensor, Tensor]:
-    """Return E[B B^T] [m, h, h] and E[S S^T] [m, o, o]; one model at a time, since B has n h r entries."""
-    n, features, s = x.shape[1], hidden(params, x), root(forward(params, x))
-    first = []
-    for i in range(len(x)):
-        b = torch.where(features[i, ..., None] > 0, params["weight2"][i] @ s[i], 0.0)  # [n, h, r]
-        b = b.transpose(1, 2).reshape(-1, b.shape[1])
-        first.append(b.mT @ b / n)
-    second = s.transpose(2, 3).reshape(len(x), -1, s.shape[2])
-    return torch.stack(first), second.mT @ second / n
+def carried_back(params: Params, features: Tensor, s: Tensor) -> Iterator[Tensor]:
+    """Yield the columns of B [m, n, h], of which there are r; all at once would take n h r entries a model."""
+    active = features > 0
+    for column in s.unbind(dim=-1):
+        yield active * (column @ params["weight2"].mT)
+
+
+def mean_product(columns: Iterable[Tensor]) -> Tensor:
+    """Return the sum of E[z z^T] [m, k, k] over the columns z [m, n, k]."""
+    return sum(z.mT @ z / z.shape[1] for z in columns)
 
 
 def kronecker_factors(params: Params, x: Tensor, root: Root) -> Factors:
@@ -83,4 +82,6 @@ def kronecker_factors(params: Params, x: Tensor, root: Root) -> Factors:
     K-FAC takes the mean of the Kronecker products for the product of these means, which is exact where B is the same
     for every sample (a linear network with squared error).
     """
-    return Factors((input_factor(x), input_factor(hidden(params, x))), output_factors(params, x, root))
+    features, s = hidden(params, x), root(forward(params, x))
+    outer = mean_product(carried_back(params, features, s)), mean_product(s.unbind(dim=-1))
+    return Factors(tuple(mean_product([with_one(z)]) for z in (x, features)), outer)

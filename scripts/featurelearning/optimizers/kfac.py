@@ -3,64 +3,83 @@
 G~ [fan_in + 1, fan_out] is the gradient with the bias as last row, A and B are the factors of `curvature`. The batch is
 full, so the factors are exact and need no moving average. Damping is added to each factor as it is, as in P2's
 (Q_G + lambda I)^-1; Martens & Grosse split its root between the factors by their traces. Their momentum and rescaling
-of the step are left out as well: the learning rate is tuned. Where a damped factor is not positive definite, in exact
-or in working precision, or not finite, the step of that model is NaN.
+of the step are left out as well: the learning rate is tuned. The step of a model whose damped factor has no
+Cholesky factor, by its values or by rounding, is not finite.
+
+The factors are those of the present parameters in every step. With fewer samples than units a factor is zero in most
+directions, where a unit that switches turns curvature 0 into one far above the damping: factors that are two steps old
+then make learning rates diverge at which fresh ones converge. Only that of the inputs never changes, and is kept.
 """
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from featurelearning import curvature, refreshing
+from featurelearning import curvature
 from featurelearning.models import Params, hidden
 from featurelearning.optimizers.problem import Problem, State
 
 HYPERPARAMETERS = ("damping",)
-EAGER = True
-INTERVAL = 128
 BIASES = {"weight1": "bias1", "weight2": "bias2"}
 
 
-def init(params: Params, problem: Problem, sides: tuple[str, ...] = ("input", "output")) -> State:
-    """Return the inverse of the inputs' factor, which never changes, room for the others, and the count of updates.
-
-    sides: the factors that the step is divided by.
-    """
-    state = {"count": {"updates": params["bias2"].new_zeros(len(params["bias2"]), 1, 1)}}
-    for side, axis, extra in (("input", 1, 1), ("output", 2, 0)):
-        if side in sides:
-            sizes = {key: params[key].shape[axis] + extra for key in BIASES}
-            state[side] = {key: params[key].new_zeros(len(params[key]), size, size) for key, size in sizes.items()}
-    if "input" in sides:
-        state["input"]["weight1"] = inverse(curvature.input_factor(problem.inputs), problem)
-    return state
+def init(params: Params, problem: Problem) -> State:
+    """Return the inverse (A + damping I)^-1 [m, d + 1, d + 1] of the first layer."""
+    root = cholesky(curvature.mean_product([curvature.with_one(problem.inputs)]), problem)
+    return {"inverse": {"weight1": torch.cholesky_inverse(root).contiguous()}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
-    """Return the step by the factors that the state has; their inverses are computed anew when `refreshing` says."""
-    if refreshing.due(state["count"]["updates"], INTERVAL):
-        state = refreshed(state, params, problem)
-    step = {}
-    for weight, bias in BIASES.items():
-        layer = torch.cat([gradients[weight], gradients[bias]], dim=1)
-        layer = (layer.mT @ state["input"][weight]).mT if "input" in state else layer
-        layer = layer @ state["output"][weight] if "output" in state else layer
-        step[weight], step[bias] = layer[:, :-1], layer[:, -1:]
-    return step, {**state, "count": {"updates": state["count"]["updates"] + 1}}
+    """Return the step by both factors of each layer."""
+    features = hidden(params, problem.inputs)
+    return by_output(by_input(gradients, state, features, problem), params, features, problem), state
 
 
-def refreshed(state: State, params: Params, problem: Problem) -> State:
-    """Return the state with the inverses at params."""
-    if "input" in state:
-        second = inverse(curvature.input_factor(hidden(params, problem.inputs)), problem)
-        state = {**state, "input": {**state["input"], "weight2": second}}
-    if "output" in state:
-        factors = curvature.output_factors(params, problem.inputs, problem.output_root)
-        state = {**state, "output": {key: inverse(b, problem) for key, b in zip(BIASES, factors, strict=True)}}
-    return state
+def by_input(gradients: Params, state: State, features: Tensor, problem: Problem) -> Params:
+    """Return (A + damping I)^-1 G~ of each layer, in the layout of the parameters."""
+    first, second = joined(gradients)
+    second = divided(second.mT, [curvature.with_one(features)], 1, problem).mT
+    return parted(state["inverse"]["weight1"] @ first, second)
 
 
-def inverse(factor: Tensor, problem: Problem) -> Tensor:
-    """Return (factor + damping I)^-1 [m, k, k], NaN for a model where there is no Cholesky factor."""
+def by_output(gradients: Params, params: Params, features: Tensor, problem: Problem) -> Params:
+    """Return G~ (B + damping I)^-1 of each layer, in the layout of the parameters."""
+    s = problem.output_root(torch.baddbmm(params["bias2"], features, params["weight2"]))
+    columns = curvature.carried_back(params, features, s), s.unbind(dim=-1)
+    layers = zip(joined(gradients), columns, strict=True)
+    return parted(*(divided(layer, column, s.shape[-1], problem) for layer, column in layers))
+
+
+def joined(gradients: Params) -> list[Tensor]:
+    """Return G~ of each layer."""
+    return [torch.cat([gradients[weight], gradients[bias]], dim=1) for weight, bias in BIASES.items()]
+
+
+def parted(*layers: Tensor) -> Params:
+    """Return the parameters of layers with the bias as last row."""
+    parts = {}
+    for (weight, bias), layer in zip(BIASES.items(), layers, strict=True):
+        parts[weight], parts[bias] = layer[:, :-1], layer[:, -1:]
+    return parts
+
+
+def divided(left: Tensor, columns: Iterable[Tensor], r: int, problem: Problem) -> Tensor:
+    """Return left (F + damping I)^-1 [m, c, k], with F the sum of E[z z^T] over r columns z [m, n, k].
+
+    With Z [m, n r, k] all columns, one below the other, and fewer rows than k, it costs less by Woodbury's identity,
+    (Z^T Z / n + damping I)^-1 = (I - Z^T (Z Z^T / n + damping I)^-1 Z / n) / damping.
+    """
+    n = problem.inputs.shape[1]
+    if n * r >= left.shape[2]:
+        return torch.cholesky_solve(left.mT, cholesky(curvature.mean_product(columns), problem)).mT
+    z = torch.cat(list(columns), dim=1)
+    inner = torch.cholesky_solve((left @ z.mT).mT / n, cholesky(z @ z.mT / n, problem))
+    return (left - inner.mT @ z) / problem.hyperparameters["damping"]
+
+
+def cholesky(factor: Tensor, problem: Problem) -> Tensor:
+    """Return the lower Cholesky factor of factor + damping I [m, k, k], NaN for a model that has none."""
     identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
     root, failed = torch.linalg.cholesky_ex(factor + problem.hyperparameters["damping"] * identity)
-    return torch.cholesky_inverse(torch.where(failed[:, None, None] > 0, torch.nan, root)).contiguous()
+    return torch.where(failed[:, None, None] > 0, torch.nan, root)

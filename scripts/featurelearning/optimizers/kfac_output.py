@@ -1,13 +1,18 @@
 """K-FAC with its output factors alone, the step G~ (B + damping I)^-1; see `kfac`."""
 
-from featurelearning.models import Params
+from featurelearning.models import Params, hidden
 from featurelearning.optimizers import kfac
-from featurelearning.optimizers.kfac import EAGER, HYPERPARAMETERS, update
+from featurelearning.optimizers.kfac import HYPERPARAMETERS
 from featurelearning.optimizers.problem import Problem, State
 
-__all__ = ["EAGER", "HYPERPARAMETERS", "init", "update"]
+__all__ = ["HYPERPARAMETERS", "init", "update"]
 
 
 def init(params: Params, problem: Problem) -> State:
-    """Return the state of K-FAC without the input factors, which are then left out of the step."""
-    return kfac.init(params, problem, ("output",))
+    """Return the empty state."""
+    return {}
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return the step by the output factor of each layer."""
+    return kfac.by_output(gradients, params, hidden(params, problem.inputs), problem), state

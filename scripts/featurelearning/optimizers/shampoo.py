@@ -1,13 +1,13 @@
 """Shampoo: the step L^(-1/4) G R^(-1/4) of each weight matrix (Gupta, Koren & Singer 2018, algorithm 1).
 
 L = eps I + sum_t G_t G_t^T and R = eps I + sum_t G_t^T G_t; a bias is a tensor of order one (their algorithm 2), with
-(eps I + sum_t g_t g_t^T)^(-1/2) g. The sums grow at every step, the roots are computed when `refreshing` says.
+(eps I + sum_t g_t g_t^T)^(-1/2) g. The sums grow at every step; the roots, which cost far more, are computed when `due`
+says. Roots that lag behind bound the learning rate: they take a direction that is new in the gradients for one of eps.
 """
 
 import torch
 from torch import Tensor
 
-from featurelearning import refreshing
 from featurelearning.models import Params
 from featurelearning.optimizers.problem import Problem, State
 
@@ -36,7 +36,7 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
         "right": {key: value + gradients[key].mT @ gradients[key] for key, value in state["right"].items()},
     }
     roots = {f"{side}_root": state[f"{side}_root"] for side in sums}
-    if refreshing.due(state["count"]["updates"], INTERVAL):
+    if due(state["count"]["updates"]):
         for side, values in sums.items():
             roots[f"{side}_root"] = {key: inverse_root(value, 2 * len(SIDES[key])) for key, value in values.items()}
     step = {}
@@ -44,6 +44,17 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
         left = (gradient.mT @ roots["left_root"][key]).mT if "left" in SIDES[key] else gradient
         step[key] = left @ roots["right_root"][key]
     return step, {**sums, **roots, "count": {"updates": state["count"]["updates"] + 1}}
+
+
+def due(count: Tensor) -> bool:
+    """Return whether the roots are computed in the update that follows `count` [m, 1, 1] others.
+
+    Always in the first 64, then where the count is a multiple of the greatest power of two up to 1/32 of it, or of
+    INTERVAL, a power of two, where that is less: early on the sums change fastest. The models of a batch are in step,
+    so the first one's count is that of all. Source: chosen here.
+    """
+    made = int(count.flatten()[0])
+    return made % min(INTERVAL, 2 ** max(made.bit_length() - 6, 0)) == 0
 
 
 def inverse_root(matrix: Tensor, order: int) -> Tensor:
