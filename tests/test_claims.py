@@ -30,7 +30,7 @@ def powers(estimator, exponents):
 
 
 # Methods without a power of the covariance, and the one that each of them is made to act like.
-ALIKE = {"kfac_input": -1.0, "kfac": -1.0, "sam_rho0.05": 1.0, "adam": -0.5, "sgd": 0.0, "momentum": 0.0}
+ALIKE = {"kfac_input": -1.0, "kfac": -1.0, "sam_rho0.05": 1.0, "sam": 1.0, "adam": -0.5, "sgd": 0.0, "momentum": 0.0}
 REFERENCES = {"specialised": 0.6, "random": 0.7}
 ALIKE |= {"adahessian_p-1.00": -1.0}
 
@@ -99,7 +99,7 @@ def transfer_set(exponents=EXPONENTS):
 
 def ood_set(exponents=EXPONENTS):
     """flipped noise: 0.5 + 0.1 p; flipped digits: 0.5 - 0.1 p; plus a tenth of a point a seed in the sense of p."""
-    arms = others("sgd", "adam", "sam_rho0.05", "kfac", "adahessian_p-1.00") + powers("empirical", exponents)
+    arms = others("sgd", "adam", "sam", "kfac", "adahessian_p-1.00") + powers("empirical", exponents)
     p = exponent(arms)[:, None]
     drift = 0.001 * SEEDS * np.sign(p)
     return xr.Dataset(

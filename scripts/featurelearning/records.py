@@ -83,6 +83,8 @@ NAMES = {
     "unfrozen_diverged_at": ("the same of the model trained on the target from scratch", "1"),
     "learning_rate": ("step size", "1"),
     "damping": ("damping of the curvature; NaN where the method has none", "1"),
+    "rho": ("radius of SAM's perturbation; NaN where the method has none", "1"),
+    "tuning_rho": ("radius of a candidate; NaN where there is none", "1"),
     "chosen": ("index of the chosen candidate", "1"),
     "at_grid_edge": ("1: a chosen value is at an end of its grid", "1"),
     "tuning_learning_rate": ("learning rate of a candidate; NaN beyond an arm's grid", "1"),
