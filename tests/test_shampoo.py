@@ -50,10 +50,10 @@ def test_a_diverged_model_raises_nothing_and_harms_no_other(situation, bad):
 def test_roots_are_computed_always_at_first_and_rarer_up_to_the_interval():
     count = torch.ones(M, 1, 1)
     found = [step for step in range(20_000) if shampoo.due(step * count)]
-    assert found[:66] == [*range(64), 64, 66]
+    assert found[:34] == [*range(32), 32, 34]
     assert found[-3:] == [19_712, 19_840, 19_968]
     for last, new in zip(found, found[1:], strict=False):
-        assert new - last <= min(shampoo.INTERVAL, max(1, last / 32))
+        assert new - last <= min(shampoo.INTERVAL, max(1, last / 16))
 
 
 def test_rounding_below_the_least_eigenvalue_gives_no_larger_root():

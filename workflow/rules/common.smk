@@ -222,4 +222,5 @@ def rows(arms):
 
 TRAINING = settings(CONFIG, "records", "compile")
 MACHINE = settings(CONFIG, "device", "threads")
+LAST_ONLY = {"records": 2}  # of tuning, which reads the last accuracy
 OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay") | settings(CONFIG, "records")

@@ -144,7 +144,7 @@ rule tune_real:
         source=lambda w: w.source,
         arm=lambda w: REAL_ARMS[w.arm]._asdict(),
         learning_rates=CONFIG.real.learning_rates,
-        settings=REAL_SETTINGS,
+        settings=REAL_SETTINGS | LAST_ONLY,
         machine=MACHINE,
         expected=lambda w: {"covariance": made_by("real_covariance", w, shard=grid.TUNING)},
         code=fingerprint("tune_real.py", REAL_OPTIMIZER),

@@ -67,7 +67,7 @@ rule tune_ood:
         seeds=CONFIG.ood.tuning_seeds,
         arm=ood_arm,
         candidates=lambda w: grid.candidates(CONFIG, OOD_ARMS[w.arm]),
-        settings=OOD_SETTINGS,
+        settings=OOD_SETTINGS | LAST_ONLY,
         machine=MACHINE,
         expected=lambda w: {
             "data": made_by("ood_data", w, shard=grid.TUNING),

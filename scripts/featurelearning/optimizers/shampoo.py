@@ -49,12 +49,12 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
 def due(count: Tensor) -> bool:
     """Return whether the roots are computed in the update that follows `count` [m, 1, 1] others.
 
-    Always in the first 64, then where the count is a multiple of the greatest power of two up to 1/32 of it, or of
+    Always in the first 32, then where the count is a multiple of the greatest power of two up to 1/16 of it, or of
     INTERVAL, a power of two, where that is less: early on the sums change fastest. The models of a batch are in step,
     so the first one's count is that of all. Source: chosen here.
     """
     made = int(count.flatten()[0])
-    return made % min(INTERVAL, 2 ** max(made.bit_length() - 6, 0)) == 0
+    return made % min(INTERVAL, 2 ** max(made.bit_length() - 5, 0)) == 0
 
 
 def inverse_root(matrix: Tensor, order: int) -> Tensor:
