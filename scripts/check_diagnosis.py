@@ -1,21 +1,22 @@
 """Judge the recommended exponents by the trained models: a row for each case and SNR, and the hit rate."""
 
 import re
+from itertools import product
 from pathlib import PurePath
 
 import joblog
-from featurelearning import atomic, hits, records
+from featurelearning import atomic, hits, readings, records
 
 FORMATS = {"csv": hits.write_csv, "md": hits.markdown, "html": hits.page}
 FILE = re.compile(r"(?P<case>.+)_snr(?P<snr>.+)_seeds.+")
 
 
-def errors(cells):
-    """Return the exponents [p] and the final errors [p, seed] of the population arms, NaN for a diverged model."""
+def errors(cells, reading):
+    """Return the exponents [p] and the errors [p, seed] of the population arms, NaN for a diverged model."""
     known = (cells["method"] == "sigma_power") & (cells["estimator"] == "population")
     arms = cells.isel(arm=known.values).sortby("p")
-    final = arms["clean_mse"].isel(step=-1).where(arms["diverged_at"] < 0)
-    return arms["p"].values, final.transpose("arm", "seed")
+    curves = arms["clean_mse"].where(arms["diverged_at"] < 0).transpose("arm", "seed", "step")
+    return arms["p"].values, curves.isel(step=0, drop=True).copy(data=readings.READINGS[reading](curves.values))
 
 
 with joblog.to(snakemake.log[0]):
@@ -25,12 +26,12 @@ with joblog.to(snakemake.log[0]):
         for path in snakemake.input[f"{study}_diagnoses"]:
             shard = records.read(path, params.expected["diagnosis"])
             cell = FILE.fullmatch(PurePath(path).stem)
-            found.setdefault((cell["case"], float(cell["snr"])), []).append(shard["recommended"])
-        for (case, snr), shards in found.items():
-            recommended = records.side_by_side([shard.to_dataset() for shard in shards], "seed", {})["recommended"]
-            exponents, error = errors(dataset.sel(case=case, snr=snr))
+            found.setdefault((cell["case"], float(cell["snr"])), []).append(shard[["recommended"]])
+        for ((case, snr), shards), reading in product(found.items(), readings.READINGS):
+            recommended = records.side_by_side(shards, "seed", {})["recommended"]
+            exponents, error = errors(dataset.sel(case=case, snr=snr), reading)
             row = hits.judged(error.sel(seed=recommended["seed"]).values, exponents, recommended.values)
-            rows.append({"study": study, "case": case, "snr": snr} | row)
+            rows.append({"study": study, "case": case, "snr": snr, "reading": reading} | row)
     for name, write in FORMATS.items():
         with atomic.whole(snakemake.output[name]) as temporary:
             temporary.write_text(write(rows), encoding="utf-8", newline="\n")

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import joblog
-import ood_training
-from featurelearning import classification, devices, image_sets, transfer
+from featurelearning import classification, devices, image_sets, powers, records, transfer
 from featurelearning.training import Run
 from training_job import Job
 
@@ -28,8 +27,16 @@ def train(files, params, job: Job, rates: Sequence[float], seeds: Sequence[int])
         progress=joblog.progress(settings["steps"], label),
         checkpoint=job.checkpoint,
         memory=devices.memory(job.device),
-        **ood_training.preconditioner(files, params, seeds),
+        **preconditioner(files, params, seeds),
     )
+
+
+def preconditioner(files, params, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return the eigenbasis and (Sigma + delta I)^p, scaled so that a mean step is as long as with p = 0."""
+    covariance = records.read(files.covariance, params.expected["covariance"]).sel(seed=list(seeds))
+    values = covariance["eigenvalue"].values
+    scaled = transfer.same_trace(powers.power(values, params.arm["p"]), values)
+    return {"basis": covariance["eigenvector"].values, "powers": scaled}
 
 
 def arrays(data: image_sets.ImageSet, master: int, settings: dict, seeds: Sequence[int]) -> dict[str, np.ndarray]:

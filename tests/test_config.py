@@ -319,9 +319,7 @@ BAD = {
     ),
     "too few samples for an inverse": (
         {"single_index.samples_train": 9},
-        f"noise.estimators: {SNRS.replace('3', '1')} given; empirical covariances of single_index.samples_train = 9 "
-        "samples are singular, negative exponents need the inverse; allowed: 10 samples or more; raise that, "
-        "or write empirical: []",
+        "single_index.samples_train: 9 given; allowed: greater than or equal to 20; write for example the default, 200",
     ),
     "transfer without models": (
         {"transfer.snr": 3},
@@ -377,8 +375,8 @@ BAD = {
     ),
     "tuning what there is not": (
         {"ood.methods": {"adam": {"tune": {"learning_rate": [1], "rho": [1]}}}},
-        'ood.methods: {"adam": {"tune": {"learning_rate": [1], "rho": [1]}}} given; adam.tune.rho: unknown key; '
-        "allowed: learning_rate or a hyper-parameter; remove it",
+        'ood.methods: {"adam": {"tune": {"learning_rate": [1], "rho": [1]}}} given; adam.tune.rho: not tuned; '
+        "allowed: learning_rate or a hyper-parameter but p; remove it",
     ),
     "no method at all": (
         {"ood.methods": {"adam": {"tune": {"learning_rate": []}}}},

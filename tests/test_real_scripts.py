@@ -113,12 +113,12 @@ def ridged(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reference(data: image_sets.ImageSet, name: str, seed: int, p: float, rate: float) -> nn.Sequential:
-    """Train one model by a plain loop with P = (C + delta I)^p over its largest eigenvalue as a full matrix."""
+    """Train one model by a plain loop with the full matrix P ~ S^p, trace(P S) = trace(S), S = C + delta I."""
     chosen = rows(name, seed, SETTINGS["samples_train"])
     x, y = torch.tensor(data.train_images[chosen], dtype=torch.float64), torch.tensor(data.train_labels[chosen])
     values, vectors = ridged(x.numpy().tobytes())
     powers = values**p
-    precondition = torch.tensor(vectors * (powers / powers.max()) @ vectors.T)
+    precondition = torch.tensor(vectors * (powers * values.sum() / (powers @ values)) @ vectors.T)
     drawn = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)
     net = network({key: torch.tensor(value)[None] for key, value in drawn.items()}, 0)
     optimizer = torch.optim.SGD(net.parameters(), lr=rate)

@@ -23,11 +23,13 @@ from repository import CACHE, ROOT, TINY, copy_of_repository, require
 PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
 PROFILE += ["--slurm-init-seconds-before-status-checks", "4"]
 # One of the two shards of tiny.yaml, one of its SNRs and fewer arms: a third of its jobs.
-SMALLER = ["seeds=2", "noise={snrs: [1], estimators: {population: [1], empirical: []}}"]
+SMALLER = ["seeds=2", "firmness={variants: {Trace: null}}", "teachers={cases: {TwoIndex50: null}}"]
+SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, methods: {adahessian: {snrs: []}}}"]
+SMALLER += ["ood={methods: {kfac: {tune: {learning_rate: []}}}}"]
 
 STUDIES = ("noise", "transfer", "ood", "theory")
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
-HERE = {"all", "costs", "plot", "check_claims", "check_firmness", *(f"aggregate_{study}" for study in STUDIES)}
+HERE = {"all", "costs", "plot", "check_claims", "check_diagnosis", *(f"aggregate_{study}" for study in STUDIES)}
 SECONDS = 600  # that a run may take
 TUNED = {arm: f"results/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 

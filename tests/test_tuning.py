@@ -24,5 +24,6 @@ def test_an_end_of_the_grid_is_seen_in_any_combination(chosen, edge):
     assert tuning.at_edge(np.repeat([0.1, 1.0, 10.0], 2), chosen) == edge
 
 
-def test_a_grid_of_one_value_has_no_edge():
+def test_a_grid_of_one_or_two_values_has_no_edge():
     assert not tuning.at_edge(np.array([1.0, 1.0]), 1)
+    assert not tuning.at_edge(np.array([1.0, 2.0, 1.0, 2.0]), 1)

@@ -13,7 +13,6 @@ from methods import BY_COVARIANCE, HYPERPARAMETERS
 from model import Config
 
 SYNTHETIC = ("noise", "firmness", "teachers")  # studies of the single-index task that gather the same measures
-DIAGNOSED = ("noise", "teachers")  # studies whose data sets get a recommendation before training
 TUNING = "tuning"  # the shard of the seeds that choose learning rates
 
 
@@ -140,6 +139,12 @@ def synthetic_files(cfg: Config, study: str, stage: str) -> list[str]:
         f"results/{study}/{stage}/{arm.id}/{case}_snr{snr:.2f}_{shard}.nc"
         for (arm, case, snr), shard in product(cells(cfg, study), shards(cfg))
     ]
+
+
+def diagnosed(cfg: Config) -> list[str]:
+    """Return the studies whose data sets get a recommendation before training: those with arms to judge it by."""
+    known = {"noise": "population" in cfg.noise.estimators, "teachers": bool(cfg.teachers.cases)}
+    return [study for study, is_known in known.items() if is_known]
 
 
 def diagnosis_files(cfg: Config, study: str) -> list[str]:

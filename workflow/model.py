@@ -58,7 +58,7 @@ class Case(Section):
 class SingleIndex(Section):
     """The synthetic task."""
 
-    samples_train: Annotated[Integer, Field(ge=2)]
+    samples_train: Annotated[Integer, Field(ge=20)]
     samples_test: Count
     hidden: Count
     link_sharpness: Positive
@@ -104,14 +104,18 @@ class Teachers(Section):
     """Study 6: teachers beyond the single index, the population arms at one SNR."""
 
     snr: Snr
-    cases: Annotated[dict[CaseName, TeacherCase | None], AfterValidator(rules.other_cases)]
+    cases: Annotated[
+        dict[CaseName, Annotated[TeacherCase | None, BeforeValidator(rules.plain)]], AfterValidator(rules.other_cases)
+    ]
 
 
 class Firmness(Section):
     """How firm the verdicts of the noise study are: the population arms at one SNR, a setting changed at a time."""
 
     snr: Annotated[Snr, AfterValidator(rules.trained)]
-    variants: Annotated[dict[CaseName, Variant | None], AfterValidator(rules.given)]
+    variants: Annotated[
+        dict[CaseName, Annotated[Variant | None, BeforeValidator(rules.plain)]], AfterValidator(rules.given)
+    ]
 
 
 class Transfer(Section):
@@ -149,7 +153,7 @@ class Theory(Section):
 
 
 class RealData(Section):
-    """Study 5: transfer between real data sets; no pairs, no study."""
+    """Study 7: transfer between real data sets; no pairs, no study."""
 
     pairs: Annotated[tuple[Pair, ...], AfterValidator(rules.once)]
     folders: dict[Fetched, Place]
@@ -194,11 +198,16 @@ def keys(model: type[Section] = Config, prefix: str = "") -> list[str]:
     found = []
     for name, field in model.model_fields.items():
         found.append(prefix + name)
-        inner = (get_args(field.annotation) or (field.annotation,))[-1]
-        inner = next(iter(get_args(inner)), inner)  # of `Section | None`
-        if isinstance(inner, type) and issubclass(inner, Section):
+        for inner in sections(field.annotation):
             found += keys(inner, f"{prefix}{name}." + "*." * (inner is not field.annotation))
     return found
+
+
+def sections(annotation: Any) -> list[type[Section]]:
+    """Return the sections that a key may hold, itself or by names."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in sections(part)]
 
 
 def validate(config: dict) -> Config:

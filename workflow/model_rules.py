@@ -20,6 +20,7 @@ TEACHERS = {  # the parameters of each kind
     "multi_modal": ("direction", "modes"),
     "hierarchical": ("coarse", "fine", "share"),
 }
+RANGES = {"momentum": (0, 1 - 1e-9), "rho": (0, math.inf), "damping": (1e-12, math.inf)}  # of hyper-parameters
 IMAGES, PIXELS = 60000, 784  # training images of MNIST, and the dimension of one
 # Of each set of images: those for training, and the pixels of one.
 SETS = {"mnist": (60000, 784), "fashion_mnist": (60000, 784), "cifar10": (50000, 3072), "svhn": (73257, 3072)}
@@ -219,6 +220,9 @@ def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> A
     """Return the number or numbers of a key; what is wrong with them is added to the problems."""
     try:
         found = numbers(value, lists)
+        least, most = RANGES.get(key, (-math.inf, math.inf))
+        if not all(least <= each <= most for each in (found if isinstance(found, tuple) else (found,))):
+            refuse(f"allowed: {least:g} to {most:g}; change it")
         if key == "p":
             found = tuple(map(two_decimals, found)) if isinstance(found, tuple) else two_decimals(found)
         return found
@@ -258,8 +262,10 @@ def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
     for name, given in methods.items():
         lists = {key: read(name, f"tune.{key}", value, True, problems) for key, value in given["tune"].items()}
         fixed = {key: read(name, key, value, True, problems) for key, value in given.items() if key != "tune"}
-        for key in (key for key in lists if key not in ("learning_rate", *HYPERPARAMETERS[name])):
-            problems.append(f"{name}.tune.{key}: unknown key; allowed: learning_rate or a hyper-parameter; remove it")
+        for key in (key for key in lists if key == "p" or key not in ("learning_rate", *HYPERPARAMETERS[name])):
+            problems.append(
+                f"{name}.tune.{key}: not tuned; allowed: learning_rate or a hyper-parameter but p; remove it"
+            )
         lists = {key: value if isinstance(value, tuple) else (value,) for key, value in lists.items()}
         if any(value is not None and value <= 0 for value in lists["learning_rate"]):
             problems.append(f"{name}.tune.learning_rate: {list(lists['learning_rate'])} given; allowed: above 0")

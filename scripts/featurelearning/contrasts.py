@@ -38,6 +38,7 @@ def difference(dataset, contrast: dict) -> tuple[np.ndarray, dict]:
     a, b = sides(contrast)
     if contrast["study"] == "theory":
         return _log(_labelled(dataset, a)) - _log(_labelled(dataset, b)), {}
+    a, b = _resolved(dataset, a), _resolved(dataset, b)
     (name_a, cells_a), (name_b, cells_b) = _one_arm(dataset, a), _one_arm(dataset, b)
     if contrast.get("reading") == "at_equal_loss":
         value_a, value_b = _at_equal_loss(cells_a, cells_b, a["quantity"], b["quantity"])
@@ -85,7 +86,7 @@ def diverged(models: dict) -> tuple[np.ndarray, int, str]:
 def at_grid_edge(models: dict) -> list[str]:
     """Return a remark if a model's learning rate lies at an end of the grid that it was chosen from, else nothing."""
     edge = [name for name, cells in models.items() if "at_grid_edge" in cells and (cells["at_grid_edge"] == 1).any()]
-    return [f"learning rate at the end of its grid: {listed(edge)}"] if edge else []
+    return [f"learning rate (or rho, damping) at the end of its grid: {listed(edge)}"] if edge else []
 
 
 def listed(values) -> str:
@@ -102,6 +103,13 @@ def _per_snr(flags):
     if "snr" not in flags.dims:
         return [("", flags.values)]
     return [(f" snr {snr:g}", flags.sel(snr=snr).values) for snr in flags["snr"].values]
+
+
+def _resolved(dataset, side):
+    # The specialised p of a pair was chosen on the source; its arm may have diverged, which must be seen.
+    if side["quantity"] != "accuracy_specialised":
+        return side
+    return side | {"quantity": "accuracy_target", "p": dataset["specialised_p"].sel(pair=side["pair"]).item()}
 
 
 def _one_arm(dataset, side):

@@ -15,8 +15,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
-from featurelearning import statistics
-
+ROUNDING = 1e-12  # relative difference below which predicted errors are equal
 FOLDS = 10
 KNOTS = 11  # tenths of the samples lie between them: cubic splines that hold 97 % of the variance of three modes
 PENALTIES = np.logspace(-2, 4, 7)  # of the ridge; the largest leaves the mean, as pure noise should
@@ -32,14 +31,6 @@ class Recommendation(NamedTuple):
 
     p: float
     reason: str
-
-
-class Judgement(NamedTuple):
-    """Whether a recommended p lies in the interval of the best p, and that interval."""
-
-    hit: bool
-    low: float
-    high: float
 
 
 def explained(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -118,24 +109,10 @@ def recommend(
         return Recommendation(nearest[0], f"{reason}: p = {nearest[0]:g} is the nearest to favouring none")
     errors = {p: predicted_error(signal, eigenvalues, p, samples) for p in nearest}
     smallest = min(errors.values())
-    best = next(p for p in nearest if errors[p] <= smallest + statistics.ROUNDING * signal.sum())
+    best = next(p for p in nearest if errors[p] <= smallest + ROUNDING * signal.sum())
     worst = max(nearest, key=errors.get)
     reason = f"signal in {_described(signal, eigenvalues)}: p = {best:g} has the smallest predicted error"
     return Recommendation(best, f"{reason}, {errors[best]:.2g} against {errors[worst]:.2g} with p = {worst:g}")
-
-
-def within(recommended: float, best: np.ndarray, level: float = 0.95) -> Judgement:
-    """Return whether p lies in the t interval of the best p over seeds [n], and that interval.
-
-    Best p that are all the same are their own interval; fewer than two have none and are no hit. Raises ValueError for
-    a best p that is not finite.
-    """
-    best = np.asarray(best, dtype=float)
-    if not np.isfinite(best).all():
-        raise ValueError("best p: not all are finite; leave out the seeds whose models diverged")
-    low, high = statistics.t_interval(best, level)
-    slack = statistics.ROUNDING * max(abs(low), abs(high))
-    return Judgement(bool(low - slack <= recommended <= high + slack), low, high)
 
 
 def _coordinates(x, y, values, vectors):

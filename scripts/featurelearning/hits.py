@@ -4,51 +4,77 @@ import csv
 import html
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from featurelearning import diagnosis, tables
+from featurelearning import statistics, tables
 
 PLAIN = -1.0  # the recommendation of one who does not look at the data
-NUMBERS = ("best_low", "best_high", "recommended", "hits", "regret", "plain_hits", "plain_regret")
-COLUMNS = ("study", "case", "snr", "n", *NUMBERS)
+MEASURES = ("hits", "near", "regret")
+NUMBERS = ("best_low", "best_high", "recommended", *MEASURES, *(f"plain_{name}" for name in MEASURES))
+COLUMNS = ("study", "case", "snr", "reading", "n", *NUMBERS)
 RULE = (
-    "Best p: of the grid, the one with the smallest final error against the noise-free teacher; its interval is the t "
-    "interval at level 0.95 over seeds. A hit: the p recommended from a seed's training data lies in it. Regret: log "
-    "error of the recommended p less that of the best one, mean over seeds. Beside them what always p = -1 would have. "
-    "A seed in which a model diverged is left out."
+    "Best p: of the grid, the one with the smallest error against the noise-free teacher, at the final step and at the "
+    "best one; its interval is the t interval at level 0.95 of its mean over seeds. Hit: the p recommended from a "
+    "seed's training data lies in it; where the best p falls between two points of the grid, nothing can. Near: it is "
+    "the best p of that seed or its neighbour on the grid. Regret: log error of the recommended p less that of the "
+    "best. Beside them what always p = -1 would have. A seed in which a model diverged is left out."
 )
 
 
-def judged(error: np.ndarray, exponents: np.ndarray, recommended: np.ndarray) -> dict[str, float]:
-    """Return the row of one case from final errors [p, n], NaN for a diverged model, and the p recommended [n].
+class Judgement(NamedTuple):
+    """Whether a recommended p lies in the interval of the best p, and that interval."""
 
-    hits, regret: shares of seeds in the interval and mean log error above the best; plain_*: those of p = -1.
+    hit: bool
+    low: float
+    high: float
+
+
+def within(recommended: float, best: np.ndarray, level: float = 0.95) -> Judgement:
+    """Return whether p lies in the t interval of the best p over seeds [n], and that interval.
+
+    Best p that are all the same are their own interval; fewer than two have none and are no hit. Raises ValueError for
+    a best p that is not finite.
+    """
+    best = np.asarray(best, dtype=float)
+    if not np.isfinite(best).all():
+        raise ValueError("best p: not all are finite; leave out the seeds whose models diverged")
+    low, high = statistics.t_interval(best, level)
+    slack = statistics.ROUNDING * max(abs(low), abs(high))
+    return Judgement(bool(low - slack <= recommended <= high + slack), low, high)
+
+
+def judged(error: np.ndarray, exponents: np.ndarray, recommended: np.ndarray) -> dict[str, float]:
+    """Return the row of one case from errors [p, n], NaN for a diverged model, and the p recommended [n].
+
+    hits, near, regret: means over seeds, see RULE; plain_*: those of p = -1, or of the exponent nearest to it.
     """
     kept = np.isfinite(error).all(axis=0)
     log_error, recommended = np.log(error[:, kept]), recommended[kept]
     if not kept.any():
         return {"n": 0} | dict.fromkeys(NUMBERS, np.nan)
-    best = exponents[log_error.argmin(axis=0)]
+    places = log_error.argmin(axis=0)
+    plain = np.full(len(places), exponents[np.abs(exponents - PLAIN).argmin()])
     row = {"n": int(kept.sum()), "recommended": float(recommended.mean())}
-    for name, chosen in (("", recommended), ("plain_", np.full(len(best), PLAIN))):
-        found = [diagnosis.within(p, best) for p in chosen]
-        place = np.abs(exponents[:, None] - chosen).argmin(axis=0)
-        regret = log_error[place, np.arange(len(place))] - log_error.min(axis=0)
-        row |= {f"{name}hits": float(np.mean([each.hit for each in found])), f"{name}regret": float(regret.mean())}
+    for prefix, chosen in (("", recommended), ("plain_", plain)):
+        found = [within(p, exponents[places]) for p in chosen]
+        at = np.abs(exponents[:, None] - chosen).argmin(axis=0)
+        regret = log_error[at, np.arange(len(at))] - log_error.min(axis=0)
+        values = ([each.hit for each in found], np.abs(at - places) <= 1, regret)
+        row |= {prefix + name: float(np.mean(value)) for name, value in zip(MEASURES, values, strict=True)}
     return row | {"best_low": found[0].low, "best_high": found[0].high}
 
 
 def summary(rows: Sequence[dict]) -> str:
-    """Return one sentence: how often the diagnosis hits over all rows, and how often p = -1 does."""
-    seeds = np.array([row["n"] for row in rows], dtype=float)
-    rate, plain, regret, other = (
-        np.nansum([row[name] * n for row, n in zip(rows, seeds, strict=True)]) / max(seeds.sum(), 1)
-        for name in ("hits", "plain_hits", "regret", "plain_regret")
-    )
+    """Return one sentence: how often the diagnosis is right over all rows, and how often p = -1 is."""
+    n = np.array([row["n"] for row in rows], dtype=float)
+    mean = {name: np.nansum([row[name] for row in rows] * n) / max(n.sum(), 1) for name in NUMBERS}
+    rate = {name: f"{100 * mean[name]:.0f} %" for name in ("hits", "near", "plain_hits", "plain_near")}
     return (
-        f"The recommended p lies in the interval of the best p in {100 * rate:.0f} % of {seeds.sum():.0f} data sets "
-        f"(always p = -1: {100 * plain:.0f} %), with a mean regret of {regret:.2f} in log error ({other:.2f})."
+        f"The recommended p lies in the interval of the best p in {rate['hits']} of {n.sum():.0f} data sets and "
+        f"readings (always p = -1: {rate['plain_hits']}), within one step of the grid in {rate['near']} "
+        f"({rate['plain_near']}), with a mean regret of {mean['regret']:.2f} in log error ({mean['plain_regret']:.2f})."
     )
 
 

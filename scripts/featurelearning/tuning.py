@@ -12,5 +12,8 @@ def choose(accuracy: np.ndarray) -> int:
 
 
 def at_edge(values: np.ndarray, chosen: int) -> bool:
-    """Return whether the chosen one of the values [candidates] is the smallest or largest of several."""
-    return len(np.unique(values)) > 1 and values[chosen] in (values.min(), values.max())
+    """Return whether the chosen one of the values [candidates] is the smallest or largest of three or more.
+
+    Of two values either is an end, which says nothing.
+    """
+    return len(np.unique(values)) > 2 and values[chosen] in (values.min(), values.max())

@@ -25,13 +25,16 @@ except ConfigError as error:
 
 SYNTHETIC_ARMS = {arm.id: arm for study in grid.SYNTHETIC for arm, _ in grid.plan(CONFIG, study)}
 OOD_ARMS = {arm.id: arm for arm in grid.ood_arms(CONFIG)}
+# Studies that a configuration may leave out.
+OPTIONAL = [name for name, on in {"teachers": CONFIG.teachers.cases, "real": CONFIG.real.pairs}.items() if on]
+DIAGNOSED = grid.diagnosed(CONFIG)
 # The figures, and the aggregated file that each is drawn from.
 DRAWN_FROM = {"noise": "noise", "methods": "noise", "transfer": "transfer", "ood": "ood", "features": "noise"}
 DRAWN_FROM |= {"spectrum": "theory", "departure": "theory", "effective": "theory", "initial": "theory"}
-DRAWN_FROM |= {"teachers": "teachers"} | ({"real": "real"} if CONFIG.real.pairs else {})
+DRAWN_FROM |= {study: study for study in OPTIONAL}
 FIGURES = list(DRAWN_FROM)
-JUDGED = ["noise", "transfer", "ood", "theory", "teachers", *(["real"] if CONFIG.real.pairs else [])]  # by the claims
-TABLES = ["claims", "diagnosis", *(["firmness"] if CONFIG.firmness.variants else [])]
+JUDGED = ["noise", "transfer", "ood", "theory", *OPTIONAL]  # by the claims
+TABLES = ["claims", *(["diagnosis"] if DIAGNOSED else []), *(["firmness"] if CONFIG.firmness.variants else [])]
 MNIST = {
     name: f"{CONFIG.data_cache}/mnist/{name.replace('_', '-')}-ubyte"
     for name in ("train_images_idx3", "train_labels_idx1", "t10k_images_idx3", "t10k_labels_idx1")
@@ -60,7 +63,7 @@ TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
 wildcard_constraints:
     study=grid.any_of([*grid.SYNTHETIC, "transfer"]),
     arm=grid.any_of([*SYNTHETIC_ARMS, *OOD_ARMS]),
-    estimator=grid.any_of([*CONFIG.noise.estimators, "empirical"]),
+    estimator=grid.any_of([*CONFIG.noise.estimators, "population", "empirical"]),
     case=grid.any_of(case for study in grid.SYNTHETIC for case in grid.cases(CONFIG, study)),
     snr=grid.any_of(f"{snr:.2f}" for snr in [*CONFIG.noise.snrs, CONFIG.teachers.snr]),
     shard=grid.any_of([*grid.shards(CONFIG), grid.TUNING]),

@@ -20,7 +20,7 @@ rule diagnose:
     benchmark:
         "results/benchmarks/{study}/diagnose/{case}_snr{snr}_{shard}.tsv"
     wildcard_constraints:
-        study=grid.any_of(grid.DIAGNOSED),
+        study=grid.any_of(DIAGNOSED),
     conda:
         "../../envs/data.yaml"
     threads: CONFIG.threads
@@ -37,8 +37,8 @@ rule diagnose:
 
 rule check_diagnosis:
     input:
-        **{study: f"results/{study}.nc" for study in grid.DIAGNOSED},
-        **{f"{study}_diagnoses": grid.diagnosis_files(CONFIG, study) for study in grid.DIAGNOSED},
+        **{study: f"results/{study}.nc" for study in DIAGNOSED},
+        **{f"{study}_diagnoses": grid.diagnosis_files(CONFIG, study) for study in DIAGNOSED},
     output:
         csv="results/diagnosis.csv",
         md="results/diagnosis.md",
@@ -59,8 +59,8 @@ rule check_diagnosis:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        studies=grid.DIAGNOSED,
-        expected={study: gathered(study) for study in grid.DIAGNOSED} | {"diagnosis": made_by_each("diagnose")},
+        studies=DIAGNOSED,
+        expected={study: gathered(study) for study in DIAGNOSED} | {"diagnosis": made_by_each("diagnose")},
         code=fingerprint("check_diagnosis.py"),
     script:
         "../../scripts/check_diagnosis.py"
