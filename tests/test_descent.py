@@ -325,3 +325,33 @@ def test_where_the_library_is_not_built_torch_has_the_derivatives(folder, monkey
     fast, general = fitted("newtonian", compiled=folder), fitted("newtonian")
     assert fast.step == general.step == "eager"
     assert all(torch.equal(fast.params[key], general.params[key]) for key in fast.params)
+
+
+@pytest.mark.parametrize("m, n, d, h", [*SHAPES, (2, 1100, 4, 40)])  # the last: two whole chunks and a part
+def test_predictions_are_those_of_torch(folder, m, n, d, h):
+    params, x, *_ = task(m, n, d, h, full=False)
+    assert_close(descent.predict(params, x, folder), models.forward(params, x))
+    single, x32 = {key: value.float() for key, value in params.items()}, x.float()
+    assert_close(descent.predict(single, x32, folder), models.forward(params, x).float(), 1e-5)
+
+
+def test_a_prediction_of_a_broken_model_is_not_finite_and_harms_no_other(folder):
+    params, x, *_ = task(3, 33, 11, 17, full=False)
+    wanted = descent.predict(params, x, folder)
+    params["weight1"][1, 0, 0] = torch.nan
+    found = descent.predict(params, x, folder)
+    assert not found[1].isfinite().any() and torch.equal(found[[0, 2]], wanted[[0, 2]])
+
+
+def test_a_run_measures_by_the_compiled_predictions(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(descent, "predict", lambda params, x, folder: asked.append(len(x)) or models.forward(params, x))
+    rng = np.random.default_rng(3)
+    data = {f"x_{name}": rng.standard_normal((2, 20, 3)) for name in ("train", "test")}
+    data |= {name: rng.standard_normal((2, 20)) for name in ("y_train", "y_test", "clean_test")}
+    settings = {"steps": 3, "records": 2, "learning_rate": 0.01, "weight_decay": 0.0}
+    initial = [models.kaiming_uniform(rng, 3, 4, 1, 1.0) for _ in range(2)]
+    powers = {"basis": np.stack([np.eye(3)] * 2), "powers": np.ones((2, 3))}
+    for method in ("sigma_power", "lbfgs"):  # one that the compiled descent makes, one that is never compiled
+        regression.fit(initial, data, settings, method=method, names=["a", "b"], compiled=folder, **powers)
+    assert asked == [2] * (2 * 3 * 2)  # methods, records, splits

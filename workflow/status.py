@@ -39,7 +39,7 @@ def rules() -> list[str]:
     """Return the names of all rules as the Snakefile includes them, which is from data to results."""
     files = re.findall(r'^include: "(.+)"', (WORKFLOW / "Snakefile").read_text(encoding="utf-8"), re.MULTILINE)
     texts = [(WORKFLOW / file).read_text(encoding="utf-8") for file in files]
-    return [name for text in texts for name in re.findall(r"^rule (\w+):", text, re.MULTILINE)]
+    return [name for text in texts for name in re.findall(r"^(?:rule|use rule \w+ as) (\w+)", text, re.MULTILINE)]
 
 
 def report(rows: list[dict[str, str]], command: str) -> str:

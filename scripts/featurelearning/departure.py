@@ -99,7 +99,7 @@ def departure(study: Study) -> dict[str, np.ndarray]:
         batch = theory.draw(study, (p,))
         batches = [batch, *(theory.transformed(batch, a) for a in changes(study))]
         deviations, losses = theory.beside(study, batches, method=method, steps=steps(study))
-        theory.require_fall(study, losses)
+        theory.require_fall(study, losses, method)
         found[name] = deviations[1:]
     return found
 

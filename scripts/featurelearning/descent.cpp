@@ -177,8 +177,17 @@ template <class T> struct Net {  // parameters, or a direction: then f, r and S 
     along.b2 = along.sum;
   }
 
-  void load(const T* inputs) {
-    for (int i = 0; i < n; i++)
+  void outputs(T* out, int count) {  // of the first samples
+    std::fill(f.begin(), f.end(), Sum{});
+    for (int t = 0; t < tiles; t++) forward<false>(t);
+    for (int i = 0; i < count; i++) {
+      out[i] = b2;
+      for (int l = 0; l < L; l++) out[i] += f[i].u[l];
+    }
+  }
+
+  void load(const T* inputs, int count) {
+    for (int i = 0; i < count; i++)
       for (int k = 0; k < q; k++) x[(i / M * q + k) * M + i % M] = k < d ? inputs[i * d + k] : 1;
   }
 
@@ -207,7 +216,7 @@ template <class T> void descend(int m, int n, int d, int h, int steps, int threa
   for (int model = 0; model < m; model++) {
     const size_t a = model;
     Net<T> net{n, d, h};
-    net.load(x + a * n * d), net.load_or_store(false, params, a);
+    net.load(x + a * n * d, n), net.load_or_store(false, params, a);
     for (done[a] = 0; done[a] < steps; done[a]++)
       if (!net.step(y + a * n, preconditioner + a * d * (full ? d : 1), full, rate[a], l2[a])) break;
     net.load_or_store(true, params, a);
@@ -222,7 +231,7 @@ template <class T> void derive(int m, int n, int d, int h, int threads, const T*
   for (int model = 0; model < m; model++) {
     const size_t a = model;
     Net<T> net{n, d, h};
-    net.load(x + a * n * d), net.load_or_store(false, params, a);
+    net.load(x + a * n * d, n), net.load_or_store(false, params, a);
     if (direction) {
       Net<T> along{n, d, h};
       along.load_or_store(false, direction, a), net.to_product(y + a * n, along), along.load_or_store(true, out, a);
@@ -233,9 +242,25 @@ template <class T> void derive(int m, int n, int d, int h, int threads, const T*
   }
 }
 
+// The outputs [m,n] for inputs x [m,n,d], so many samples at a time that they stay in the cache; params as above.
+template <class T> void predict(int m, int n, int d, int h, int threads, const T* x, T* const* params, T* out) {
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+  for (int model = 0; model < m; model++) {
+    const size_t a = model;
+    Net<T> net{std::min(n, 512), d, h};
+    net.load_or_store(false, params, a);
+    for (int i = 0; i < n; i += net.n) {
+      const int count = std::min(net.n, n - i);
+      net.load(x + (a * n + i) * d, count), net.outputs(out + a * n + i, count);
+    }
+  }
+}
+
 extern "C" {  // function pointers, so that the argument list stands only once
 auto* descend_float = descend<float>;
 auto* descend_double = descend<double>;
 auto* derive_float = derive<float>;
 auto* derive_double = derive<double>;
+auto* predict_float = predict<float>;
+auto* predict_double = predict<double>;
 }

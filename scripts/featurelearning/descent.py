@@ -25,7 +25,11 @@ SOURCE = Path(__file__).with_name("descent.cpp")
 # Not -ffast-math: a NaN must reach the loss, which is how a diverged model is found.
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-shared", "-fPIC")
 TYPES = {torch.float32: "float", torch.float64: "double"}
-ARGUMENTS = {"descend": (7, 10), "derive": (5, 6)}  # of each compiled function, how many integers and pointers
+ARGUMENTS = {
+    "descend": (7, 10),
+    "derive": (5, 6),
+    "predict": (5, 3),
+}  # of each compiled function, how many integers and pointers
 ORDER = ("weight1", "bias1", "weight2", "bias2")
 
 
@@ -121,6 +125,16 @@ def gradients(params: Params, folder: Path, x: Tensor, y: Tensor) -> tuple[Tenso
     here = [params[key] for key in ORDER]
     losses, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, [])
     return losses, dict(zip(ORDER, found, strict=True))
+
+
+def predict(params: Params, x: Tensor, folder: Path) -> Tensor:
+    """Return what `models.forward` does for networks of one output, by the library that is built in a folder."""
+    (m, n, d), out = x.shape, x.new_empty(x.shape[:2])
+    tensors = [x.contiguous(), *(params[key].contiguous() for key in ORDER)]
+    inputs, *here = (value.data_ptr() for value in tensors)
+    code, h = entry(build(folder), "predict", x.dtype), params["weight1"].shape[2]
+    code(m, n, d, h, torch.get_num_threads(), inputs, (ctypes.c_void_p * 4)(*here), out.data_ptr())
+    return out[..., None]
 
 
 def hessian_product(params: Params, v: Params, folder: Path, x: Tensor, y: Tensor) -> Params:

@@ -26,25 +26,26 @@ Arrays = Mapping[str, np.ndarray]
 Initial = Sequence[dict[str, np.ndarray]]
 
 
-class Derivatives(NamedTuple):
-    """Two functions of a data term that other code than torch's computes."""
+class Compiled(NamedTuple):
+    """What other code than torch's computes of a task, each function with the values of torch's."""
 
     gradients: Gradients
     hessian_product: Callable[[Params, Params], Params]
+    predict: Callable[[Params, Tensor], Tensor]  # outputs [m, n, o] for inputs [m, n, d]
 
 
 class Task(NamedTuple):
     """What is trained and measured, and what is known of its loss.
 
-    output_root: see `curvature`. On a CPU, where there are such: descent makes the steps of sigma_power, derivatives
-    are what the steps of the other methods take.
+    output_root: see `curvature`. On a CPU, where there are such: descent makes the steps of sigma_power, functions
+    are what the steps of the other methods and all measures take.
     """
 
     gradients: Gradients
     measure: Measure
     output_root: curvature.Root
     descent: Callable[[Path, Problem, Tensor, float], Advance | None] = lambda *_: None
-    derivatives: Callable[[Path], Derivatives | None] = lambda _: None
+    functions: Callable[[Path], Compiled | None] = lambda _: None
 
 
 def choose_step(
@@ -63,9 +64,9 @@ def choose_step(
     return None, "torch.compile" if devices.can_compile(rate.device) else "eager"
 
 
-def faster(task: Task, compiled: Path | None, method: str, device: torch.device) -> Derivatives | None:
-    """Return the compiled derivatives where there are such and a step of the method takes them."""
-    return None if compiled is None or method == "sigma_power" or device.type != "cpu" else task.derivatives(compiled)
+def faster(task: Task, compiled: Path | None, device: torch.device) -> Compiled | None:
+    """Return the task's compiled functions where there are such, which is on a CPU."""
+    return None if compiled is None or device.type != "cpu" else task.functions(compiled)
 
 
 def fit(
@@ -138,8 +139,13 @@ def fit_batch(
     place = functools.partial(tensor, dtype=dtype, device=device)
     tensors = {key: place(value) for key, value in data.items()}
     task, rate = make_task(tensors), place(learning_rate)
-    module, fast = optimizer(method), faster(task, compiled, method, rate.device)
-    gradients, product = fast or (task.gradients, functools.partial(curvature.hessian_product, task.gradients))
+    module, fast = optimizer(method), faster(task, compiled, rate.device)
+    gradients, product, predict = fast or (
+        task.gradients,
+        functools.partial(curvature.hessian_product, task.gradients),
+        None,
+    )
+    measure = functools.partial(task.measure, predict=predict) if fast else task.measure
     problem = Problem(
         preconditioner=None if powers is None else place(powers),
         hyperparameters={name: place(value)[:, None, None] for name, value in hyperparameters.items()},
@@ -150,7 +156,7 @@ def fit_batch(
     )
     compiled = None if getattr(module, "EAGER", False) else compiled
     advance, step = choose_step(task, compiled, method, problem, rate, weight_decay)
-    name = f"{step}, C++ gradients" if fast else step
+    name = f"{step}, C++ gradients" if fast and step != "descent" else step
     start = models.stack(initial, dtype, device)
     run = train(
         start,
@@ -160,7 +166,7 @@ def fit_batch(
         rate,
         weight_decay,
         schedule(settings["steps"], settings["records"]),
-        task.measure,
+        measure,
         names,
         step == "torch.compile",
         progress,

@@ -1,5 +1,7 @@
 """What is recorded along training: errors of regression and accuracies of classification, per model."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -20,9 +22,18 @@ def predict(params: Params, x: Tensor) -> Tensor:
 
 
 def regression(
-    params: Params, x_train: Tensor, y_train: Tensor, x_test: Tensor, y_test: Tensor, clean_test: Tensor
+    params: Params,
+    x_train: Tensor,
+    y_train: Tensor,
+    x_test: Tensor,
+    y_test: Tensor,
+    clean_test: Tensor,
+    predict: Callable[[Params, Tensor], Tensor] = predict,
 ) -> dict[str, Tensor]:
-    """Return the mean squared errors [m] on the training labels, the test labels and the noise-free teacher."""
+    """Return the mean squared errors [m] on the training labels, the test labels and the noise-free teacher.
+
+    predict: a faster function for the outputs.
+    """
     train, test = predict(params, x_train)[..., 0], predict(params, x_test)[..., 0]
     return {
         "train_mse": ((train - y_train) ** 2).mean(dim=-1),

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from featurelearning import curvature, descent, experiments, measures, models
-from featurelearning.experiments import Arrays, Derivatives, Initial, Task
+from featurelearning.experiments import Arrays, Compiled, Initial, Task
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import Advance, Run
 
@@ -33,7 +33,7 @@ def task(tensors: Mapping[str, Tensor]) -> Task:
         functools.partial(measures.regression, **tensors),
         curvature.squared_error_root,
         functools.partial(descend, x, y),
-        functools.partial(derivatives, x, y),
+        functools.partial(functions, x, y),
     )
 
 
@@ -43,8 +43,8 @@ def descend(x: Tensor, y: Tensor, folder: Path, problem: Problem, rate: Tensor, 
     return library and descent.stepper(library, x, y, problem.preconditioner, rate, weight_decay)
 
 
-def derivatives(x: Tensor, y: Tensor, folder: Path) -> Derivatives | None:
-    """Return the compiled gradients and Hessian products on the training set, or None where they cannot be built."""
+def functions(x: Tensor, y: Tensor, folder: Path) -> Compiled | None:
+    """Return the compiled gradients, Hessian products and predictions, or None where they cannot be built."""
     about = {"folder": folder, "x": x, "y": y}
-    functions = (functools.partial(function, **about) for function in (descent.gradients, descent.hessian_product))
-    return descent.build(folder) and Derivatives(*functions)
+    found = [functools.partial(function, **about) for function in (descent.gradients, descent.hessian_product)]
+    return descent.build(folder) and Compiled(*found, functools.partial(descent.predict, folder=folder))

@@ -205,20 +205,23 @@ def follow(
     return run.curves["deviation"], run.curves["loss"]
 
 
-def largest(study: Study, deviations: np.ndarray, losses: np.ndarray) -> np.ndarray:
+def largest(study: Study, deviations: np.ndarray, losses: np.ndarray, method: Method = FIXED) -> np.ndarray:
     """Return each seed's largest deviation over models and steps [seeds]; raises ValueError without a tenfold fall."""
-    require_fall(study, losses)
+    require_fall(study, losses, method)
     return deviations.max(axis=1).reshape(-1, len(study.seeds)).max(axis=0)
 
 
-def require_fall(study: Study, losses: np.ndarray) -> None:
+def require_fall(study: Study, losses: np.ndarray, method: Method = FIXED) -> None:
     """Raise ValueError, naming the seed, unless the loss [m, records] of every model falls tenfold."""
     fall = (losses[:, 0] / losses[:, -1]).reshape(-1, len(study.seeds)).min(axis=0)
     if not (fall >= FALL).all():
         least = int(fall.argmin())  # a NaN counts as the least
+        own = (
+            f"the rate of {method.optimizer.__name__} in theory.py" if method.learning_rate else "theory.learning_rate"
+        )
         raise ValueError(
             f"theory.steps: {study.settings['steps']} steps lower the training loss of seed {study.seeds[least]} "
-            f"{fall[least]:.3g}-fold; allowed: {FALL:g}-fold or more; raise theory.steps or change theory.learning_rate"
+            f"{fall[least]:.3g}-fold; allowed: {FALL:g}-fold or more; raise theory.steps or change {own}"
         )
 
 
@@ -245,7 +248,7 @@ def beside(
 def alike(study: Study, *batches: Batch, weight_decay: float = 0.0, method: Method = FIXED) -> np.ndarray:
     """Train batches side by side and return how far the others stray from the first [seeds]."""
     deviations, losses = beside(study, batches, weight_decay, method)
-    return largest(study, deviations.max(axis=0), losses)
+    return largest(study, deviations.max(axis=0), losses, method)
 
 
 def against(study: Study, batch: Batch, simulation: Iterator[Observation], weight_decay: float = 0.0) -> np.ndarray:

@@ -45,44 +45,28 @@ rule fashion_mnist:
         "../../scripts/real_images.py"
 
 
-rule cifar10:
+use rule fashion_mnist as cifar10 with:
     output:
         [update(path) for path in real_grid.files(CONFIG, "cifar10")],
     log:
         "results/logs/cifar10.log",
     benchmark:
         "results/benchmarks/cifar10.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(30),
     params:
         dataset="cifar10",
         folder=CONFIG.real.folders.get("cifar10"),
-    script:
-        "../../scripts/real_images.py"
 
 
-rule svhn:
+use rule fashion_mnist as svhn with:
     output:
         [update(path) for path in real_grid.files(CONFIG, "svhn")],
     log:
         "results/logs/svhn.log",
     benchmark:
         "results/benchmarks/svhn.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(30),
     params:
         dataset="svhn",
         folder=CONFIG.real.folders.get("svhn"),
-    script:
-        "../../scripts/real_images.py"
 
 
 rule real_covariance:
