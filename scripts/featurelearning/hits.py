@@ -9,29 +9,30 @@ import numpy as np
 
 from featurelearning import diagnosis, tables
 
-PLAIN = -1.0  # the recommendation of one who does not look at the data
 NUMBERS = ("best_low", "best_high", "recommended", "hits", "regret", "plain_hits", "plain_regret")
 COLUMNS = ("study", "case", "snr", "n", *NUMBERS)
 RULE = (
     "Best p: of the grid, the one with the smallest final error against the noise-free teacher; its interval is the t "
     "interval at level 0.95 over seeds. A hit: the p recommended from a seed's training data lies in it. Regret: log "
-    "error of the recommended p less that of the best one, mean over seeds. Beside them what always p = -1 would have. "
-    "A seed in which a model diverged is left out."
+    "error of the recommended p less that of the best one, mean over seeds. Beside them what always p = -1 would have, or "
+    "the p nearest to it in a grid without it. A seed in which a model diverged is left out."
 )
 
 
 def judged(error: np.ndarray, exponents: np.ndarray, recommended: np.ndarray) -> dict[str, float]:
     """Return the row of one case from final errors [p, n], NaN for a diverged model, and the p recommended [n].
 
-    hits, regret: shares of seeds in the interval and mean log error above the best; plain_*: those of p = -1.
+    hits, regret: shares of seeds in the interval and mean log error above the best; plain_*: those of the exponent
+    nearest to -1. Without a seed to judge, or an exponent, n is 0 and all else NaN.
     """
-    kept = np.isfinite(error).all(axis=0)
+    kept = np.isfinite(error).all(axis=0) & (len(exponents) > 0)
     log_error, recommended = np.log(error[:, kept]), recommended[kept]
     if not kept.any():
         return {"n": 0} | dict.fromkeys(NUMBERS, np.nan)
     best = exponents[log_error.argmin(axis=0)]
     row = {"n": int(kept.sum()), "recommended": float(recommended.mean())}
-    for name, chosen in (("", recommended), ("plain_", np.full(len(best), PLAIN))):
+    plain = exponents[np.abs(exponents - diagnosis.WHITENING).argmin()]
+    for name, chosen in (("", recommended), ("plain_", np.full(len(best), plain))):
         found = [diagnosis.within(p, best) for p in chosen]
         place = np.abs(exponents[:, None] - chosen).argmin(axis=0)
         regret = log_error[place, np.arange(len(place))] - log_error.min(axis=0)
@@ -77,7 +78,7 @@ def page(rows: Sequence[dict]) -> str:
 
 
 def _cells(row, form):
-    return [f"{row[name]:{form}}" if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
+    return [tables.number(row[name], form) if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
 
 
 def _html_row(row):
