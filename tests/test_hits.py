@@ -76,8 +76,8 @@ ROWS = [
 
 def test_summary_weighs_data_sets_alike_and_passes_over_rows_without_any():
     assert hits.summary(ROWS) == (
-        "The recommended p lies in the interval of the best p in 60 % of 5 data sets (always p = -1: 60 %), with a mean "
-        "regret of 0.33 in log error (0.20)."
+        "The recommended p lies in the interval of the best p in 60 % of 5 data sets (always p = -1: 60 %), with a "
+        "mean regret of 0.33 in log error (0.20)."
     )
     assert " 0 % of 0 data sets" in hits.summary(ROWS[2:])
 

@@ -42,9 +42,8 @@ def write_csv(rows: Sequence[dict]) -> str:
     writer.writerow(["claim", "variant", *numbers, "n", "verdict"])
     for row in rows:
         for name, found in row["verdicts"].items():
-            writer.writerow(
-                [row["id"], name, *(tables.number(found[key]) for key in numbers), found["n"], found["verdict"]]
-            )
+            cells = [tables.number(found[key]) for key in numbers]
+            writer.writerow([row["id"], name, *cells, found["n"], found["verdict"]])
     return out.getvalue()
 
 

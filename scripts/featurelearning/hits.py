@@ -14,8 +14,8 @@ COLUMNS = ("study", "case", "snr", "n", *NUMBERS)
 RULE = (
     "Best p: of the grid, the one with the smallest final error against the noise-free teacher; its interval is the t "
     "interval at level 0.95 over seeds. A hit: the p recommended from a seed's training data lies in it. Regret: log "
-    "error of the recommended p less that of the best one, mean over seeds. Beside them what always p = -1 would have, or "
-    "the p nearest to it in a grid without it. A seed in which a model diverged is left out."
+    "error of the recommended p less that of the best one, mean over seeds. Beside them what always p = -1, or the "
+    "p nearest to it in a grid without it, would have. A seed in which a model diverged is left out."
 )
 
 
