@@ -25,9 +25,10 @@ PROFILE += ["--slurm-init-seconds-before-status-checks", "4"]
 # One of the two shards of tiny.yaml, one of its SNRs and fewer arms: a third of its jobs.
 SMALLER = ["seeds=2", "noise={snrs: [1], estimators: {population: [1], empirical: []}}"]
 
-STUDIES = ("noise", "transfer", "ood", "theory")
+STUDIES = ("noise", "firmness", "teachers", "transfer", "ood", "theory")
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
-HERE = {"all", "costs", "plot", "check_claims", "check_firmness", *(f"aggregate_{study}" for study in STUDIES)}
+HERE = {"all", "costs", "plot", "check_claims", "check_diagnosis", "check_firmness"}
+HERE |= {f"aggregate_{study}" for study in STUDIES}
 SECONDS = 600  # that a run may take
 TUNED = {arm: f"results/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 
