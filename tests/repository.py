@@ -7,11 +7,26 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from snakemake.utils import update_config
+
+import model
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--configfile", "config/tiny.yaml"]
 CACHE = f"data_cache={ROOT / '.cache' / 'data'}"
 PARTS = ("config", "envs", "scripts", "workflow")
+FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum")  # of tiny.yaml, in the order of the report
+FIGURES += ("departure", "effective", "initial", "teachers")
+
+
+def tiny(**changes) -> model.Config:
+    """Return the configuration of tiny.yaml with other values of some keys."""
+    config, laid_over = (
+        yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("config", "tiny")
+    )
+    update_config(config, laid_over)
+    return model.validate(config | changes)
 
 
 def snakemake(folder: Path, *arguments: str, config: tuple[str, ...] = ()) -> subprocess.CompletedProcess:

@@ -5,14 +5,17 @@ import io
 import math
 import os
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
 import costs as script
+import grid
 from featurelearning import costs
 from featurelearning.costs import Job
+from repository import FIGURES, tiny
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 HOUR = 3600.0
@@ -145,8 +148,12 @@ def test_the_tiny_run_counts_every_job(finished):
     results = finished / "results"
     with open(results / "costs.csv", encoding="utf-8", newline="") as file:
         rows = {row["stage"]: row for row in csv.DictReader(file)}
-    assert (rows["noise/train"]["jobs"], rows["transfer/train"]["jobs"], rows["ood/tune"]["jobs"]) == ("24", "16", "5")
-    assert rows["plot"]["jobs"] == "5" and "costs" not in rows
+    trained = Counter(path.split("/")[1] for path in grid.trained_files(tiny()))
+    assert {study: int(rows[f"{study}/train"]["jobs"]) for study in trained} == trained
+    assert int(rows["ood/tune"]["jobs"]) == len(grid.ood_arms(tiny()))
+    for study in grid.diagnosed(tiny()):
+        assert int(rows[f"{study}/diagnose"]["jobs"]) == len(grid.diagnosis_files(tiny(), study))
+    assert int(rows["plot"]["jobs"]) == len(FIGURES) and "costs" not in rows
     assert float(rows["all"]["core_hours"]) == pytest.approx(
         sum(float(row["core_hours"]) for stage, row in rows.items() if stage != "all"), rel=1e-4
     )

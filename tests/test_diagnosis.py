@@ -282,30 +282,3 @@ def test_the_reason_names_directions_exponents_and_errors():
 def test_no_recommendation_for_what_makes_no_sense(share, eigenvalues, exponents, message):
     with pytest.raises(ValueError, match=message):
         diagnosis.recommend(share, eigenvalues, exponents, 20)
-
-
-# --- the judgement ---
-
-
-def test_the_judgement_is_the_t_interval_of_the_best_exponents():
-    best = np.array([1, 0.5, 0.5, 1, 0, 0.5, 1, 0.5, 0.5, 1])
-    half = stats.t.ppf(0.975, 9) * best.std(ddof=1) / np.sqrt(10)
-    for p in GRID:
-        hit, low, high = diagnosis.within(p, best)
-        assert_close([low, high], best.mean() + np.array([-half, half]))
-        assert hit == (abs(p - best.mean()) <= half)
-    assert diagnosis.within(1, best) == (False, low, high) and diagnosis.within(1, best, 0.999).hit
-
-
-@pytest.mark.parametrize("value", [-2.0, -1.0, 0.1, 0.0])
-def test_best_exponents_that_agree_are_the_only_hit(value):
-    found = diagnosis.within(value, np.full(10, value))
-    assert found.hit and found.low == found.high == pytest.approx(value, abs=1e-15)
-    assert not diagnosis.within(value + 0.5, np.full(10, value)).hit
-
-
-def test_one_seed_has_no_interval_and_a_diverged_one_is_refused():
-    found = diagnosis.within(1.0, np.array([1.0]))
-    assert not found.hit and np.isnan([found.low, found.high]).all()
-    with pytest.raises(ValueError, match="best p: not all are finite; leave out the seeds whose models diverged"):
-        diagnosis.within(1.0, np.array([1.0, np.nan]))

@@ -1,14 +1,18 @@
 """From a configuration to arms, shards and files."""
 
+import math
+import re
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
 
 import grid
-from model import validate
+from model import ConfigError, validate
 
 ROOT = Path(__file__).parents[1]
+ARMS = ("adam", "momentum")
 
 
 @pytest.fixture
@@ -92,6 +96,50 @@ def test_what_is_tuned_is_every_combination_and_belongs_to_no_arm(raw):
     ]
 
 
+def test_a_tuned_number_is_a_list_of_one(raw):
+    methods = {"momentum": {"tune": {"momentum": [0, 0.9], "learning_rate": 0.1}}}
+    cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
+    (arm,) = grid.ood_arms(cfg)
+    assert [each["learning_rate"] for each in grid.candidates(cfg, arm)] == [0.1, 0.1]
+    assert [each["momentum"] for each in grid.candidates(cfg, arm)] == [0, 0.9]
+
+
+def test_an_arm_has_as_many_candidates_as_its_lists_have_combinations(raw):
+    cfg = validate(raw)
+    for arm in grid.ood_arms(cfg):
+        tune = raw["ood"]["methods"][arm.method]["tune"]
+        found = [tuple(each.values()) for each in grid.candidates(cfg, arm)]
+        assert len(set(found)) == len(found) == math.prod(len(values) for values in tune.values())
+
+
+def test_snrs_all_are_those_of_the_noise_study(raw):
+    raw["noise"]["methods"] = {"adam": {"snrs": "all"}, "momentum": {"snrs": [1], "momentum": 0.9}}
+    cfg = validate(raw)
+    assert cfg.noise.methods["adam"]["snrs"] == cfg.noise.snrs == (0.5, 1, 2, 5)
+    found = {name: [(case, snr) for arm, case, snr in grid.cells(cfg, "noise") if arm.id == name] for name in ARMS}
+    assert found["adam"] == list(product(cfg.single_index.cases, cfg.noise.snrs))
+    assert found["momentum"] == [(case, 1) for case in cfg.single_index.cases]
+
+
+def test_snrs_of_a_method_are_all_or_numbers(raw):
+    raw["noise"]["methods"] = {"adam": {"snrs": "every"}}
+    with pytest.raises(ConfigError, match="adam.snrs: every given; allowed: a finite number or a list of them"):
+        validate(raw)
+
+
+@pytest.mark.parametrize("study", ["noise", "teachers"])
+def test_each_data_set_is_diagnosed_once_and_no_arm_has_a_part_in_it(study, raw):
+    cfg = validate(raw | {"seeds": 25})
+    found = grid.diagnosis_files(cfg, study)
+    trained = grid.synthetic_files(cfg, study, "train")
+    assert len(trained) > len(found) == len(set(found))
+    assert set(found) == {re.sub("/train/[^/]+/", "/diagnose/", path) for path in trained}
+    snrs = cfg.noise.snrs if study == "noise" else (cfg.teachers.snr,)
+    assert len(found) == len(grid.cases(cfg, study)) * len(snrs) * 3
+    more = validate(raw | {"seeds": 25, "exponents": [*raw["exponents"], 2]})
+    assert grid.diagnosis_files(more, study) == found
+
+
 def test_a_variant_has_the_cases_of_the_noise_study_and_its_own_setting(raw):
     cfg = validate(raw)
     found, base = grid.cases(cfg, "firmness"), grid.cases(cfg, "noise")
@@ -107,8 +155,13 @@ def test_tuning_seeds_are_no_result_seeds(raw):
 
 
 def test_constraint_matches_exactly():
-    import re
-
     pattern = grid.any_of(["p+1.00", "p-1.00", "a"])
     assert all(re.fullmatch(pattern, name) for name in ("p+1.00", "p-1.00", "a"))
     assert not any(re.fullmatch(pattern, name) for name in ("p+1x00", "pp1.00", "b"))
+
+
+def test_a_study_is_diagnosed_where_its_models_can_judge(raw):
+    assert grid.diagnosed(validate(raw)) == ["noise", "teachers"]
+    raw["noise"] |= {"estimators": {"empirical": raw["noise"]["snrs"]}}
+    raw["teachers"]["cases"] = {}
+    assert grid.diagnosed(validate(raw)) == []

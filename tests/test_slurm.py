@@ -27,9 +27,10 @@ SMALLER = ["seeds=2", "firmness={variants: {Trace: null}}", "teachers={cases: {T
 SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, methods: {adahessian: {snrs: []}}}"]
 SMALLER += ["ood={methods: {kfac: {tune: {learning_rate: []}}}}"]
 
-STUDIES = ("noise", "transfer", "ood", "theory")
+STUDIES = ("noise", "firmness", "teachers", "transfer", "ood", "theory")
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
-HERE = {"all", "costs", "plot", "check_claims", "check_diagnosis", *(f"aggregate_{study}" for study in STUDIES)}
+HERE = {"all", "costs", "plot", "check_claims", "check_diagnosis", "check_firmness"}
+HERE |= {f"aggregate_{study}" for study in STUDIES}
 SECONDS = 600  # that a run may take
 TUNED = {arm: f"results/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 

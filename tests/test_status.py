@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+import grid
 import status
-from repository import CACHE, TINY
+from repository import CACHE, FIGURES, TINY, tiny
 
 HEAD = "Building DAG of jobs...\noutput_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 TRAIN = "results/noise/train/a/High_{}.nc"
@@ -76,10 +77,14 @@ def test_a_finished_run_with_another_seed_asked_for(finished):
     done = subprocess.run(command, cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = counts(done.stdout)  # of two shards of seeds, 0-1 stays and 2-2 becomes 2-3
-    assert found["train_single_index"] == [20, 0, 20, 0, 0, 40]
-    assert found["tune_ood"] == [5, 0, 0, 0, 0, 5]
-    assert found["plot"] == [0, 10, 0, 0, 0, 10]
-    assert found["check_claims"] == [0, 3, 0, 0, 0, 3]
+    cfg = tiny(seeds=4)
+    trained = len([path for path in grid.trained_files(cfg) if not path.startswith("results/ood/")])
+    assert found["train_single_index"] == [trained // 2, 0, trained // 2, 0, 0, trained]
+    tuned = len(grid.ood_arms(cfg))
+    assert found["tune_ood"] == [tuned, 0, 0, 0, 0, tuned]
+    assert found["plot"] == [0, 2 * len(FIGURES), 0, 0, 0, 2 * len(FIGURES)]
+    for table in ("check_claims", "check_diagnosis", "check_firmness"):
+        assert found[table] == [0, 3, 0, 0, 0, 3]
 
 
 def test_what_snakemake_refuses_is_passed_on(monkeypatch):

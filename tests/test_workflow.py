@@ -3,14 +3,23 @@
 import csv
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+import grid
 from featurelearning import records
-from repository import PARTS, copy_of_repository, snakemake
+from repository import FIGURES, PARTS, copy_of_repository, snakemake, tiny
 
-STUDIES = {"noise", "firmness", "transfer", "ood", "theory"}
+STUDIES = {"noise", "firmness", "teachers", "transfer", "ood", "theory"}
+TABLES = {"claims", "diagnosis", "firmness"}
+
+
+def added(**changes) -> dict[str, int]:
+    """Return how many files of each study's trained models a changed configuration has more than tiny.yaml."""
+    before, after = (set(grid.trained_files(cfg)) for cfg in (tiny(), tiny(**changes)))
+    return dict(Counter(path.split("/")[1] for path in after - before))
 
 
 def planned(folder: Path, *config: str) -> dict[str, int]:
@@ -34,13 +43,19 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
     results = finished / "results"
     noise, transfer = records.read(results / "noise.nc"), records.read(results / "transfer.nc")
     ood, theory = records.read(results / "ood.nc"), records.read(results / "theory.nc")
+    firmness, teachers = records.read(results / "firmness.nc"), records.read(results / "teachers.nc")
     cell = ("arm", "case", "snr", "seed")
-    for name in ("train_mse", "test_mse", "clean_mse"):
-        assert noise[name].dims == (*cell, "step") and noise[name].dtype == np.float32
-        assert noise[name].where(noise["planned"] == 1, 0).notnull().all()
-    for name in ("feature_energy", "sensitivity"):
-        assert noise[name].dims == (*cell, "direction") and noise[name].dtype == np.float64
-    assert noise["noise_floor"].dims == noise["diverged_at"].dims == cell
+    for result in (noise, firmness, teachers):
+        for name in ("train_mse", "test_mse", "clean_mse"):
+            assert result[name].dims == (*cell, "step") and result[name].dtype == np.float32
+            assert result[name].where((result["planned"] == 1) & (result["diverged_at"] < 0), 0).notnull().all()
+        for name in ("feature_energy", "sensitivity"):
+            assert result[name].dims == (*cell, "direction") and result[name].dtype == np.float64
+        assert result["noise_floor"].dims == result["diverged_at"].dims == cell
+    assert (noise["diverged_at"] < 0).all()
+    for study, result in (("noise", noise), ("firmness", firmness), ("teachers", teachers)):
+        assert list(result["case"].values) == list(grid.cases(tiny(), study))
+        assert int((result["planned"] == 1).sum()) == len(list(grid.cells(tiny(), study)))
     # empirical and AdaHessian have nothing at SNR 2: two exponents, and one, for two cases
     assert int((noise["planned"] == 0).sum()) == 4 + 2
     for name in ("train_mse", "test_mse", "unfrozen_test_mse", "noise_floor"):
@@ -49,7 +64,8 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
         assert ood[f"accuracy_{name}"].dims == ("arm", "seed") and ood[f"accuracy_{name}"].notnull().all()
     assert {"learning_rate", "at_grid_edge", "diverged_at"} <= set(ood.data_vars)
     assert theory["deviation"].dims == ("check", "seed") and theory["deviation"].notnull().all()
-    for result in (noise, transfer, ood, theory):
+    assert list(ood["arm"].values) == [arm.id for arm in grid.ood_arms(tiny())]
+    for result in (noise, firmness, teachers, transfer, ood, theory):
         assert result.sizes["seed"] == 3
         assert {"parameters", "seed_scheme", "software", "device", "code_fingerprint"} <= set(result.attrs)
 
@@ -63,14 +79,31 @@ def test_theory_holds_and_its_control_fails(finished):
 
 def test_every_figure_and_verdict_is_there(finished):
     figures = {path.name for path in (finished / "results" / "figures").iterdir()}
-    names = ("noise", "methods", "transfer", "ood", "features", "spectrum")
-    assert figures == {f"{name}.{form}" for name in names for form in ("pdf", "png")}
+    assert figures == {f"{name}.{form}" for name in FIGURES for form in ("pdf", "png")}
+    tables = {path.name for path in (finished / "results").glob("*.csv")}
+    assert tables == {f"{name}.csv" for name in (*TABLES, "costs")}
     with open(finished / "results" / "claims.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = ["claim", "reference", "statement", "contrast", "estimate", "ci_low", "ci_high", "n", "verdict"]
     assert list(rows[0])[: len(columns)] == columns
     assert {row["verdict"] for row in rows} <= {"reproduced", "contradicted", "undecided", "not run"}
     assert all(row["verdict"] == "reproduced" for row in rows if row["claim"].startswith(("P1-M1", "P1-M2")))
+    notes = {row["note"] for row in rows if "study=real" in row["contrast"]}
+    assert notes == {"study real is not in the run"}
+
+
+def test_every_data_set_is_diagnosed_and_every_variant_judged(finished):
+    rows = {}
+    for name in ("diagnosis", "firmness"):
+        with open(finished / "results" / f"{name}.csv", encoding="utf-8", newline="") as file:
+            rows[name] = list(csv.DictReader(file))
+    places = {
+        (study, case, f"{snr:g}") for study in grid.diagnosed(tiny()) for _, case, snr in grid.cells(tiny(), study)
+    }
+    found = [(row["study"], row["case"], row["snr"]) for row in rows["diagnosis"]]
+    assert set(found) == places and len(found) == len(places)
+    assert {row["n"] for row in rows["diagnosis"] if row["study"] == "noise"} == {"3"}
+    assert {row["variant"] for row in rows["firmness"]} == {"baseline", *tiny().firmness.variants}
 
 
 def test_a_second_run_does_nothing(finished):
@@ -101,7 +134,7 @@ def test_a_comment_and_a_docstring_rerun_nothing(copy):
 def test_a_change_of_the_style_reruns_plots_only(copy):
     path = copy / "scripts/featurelearning/style.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    assert planned(copy) == {"plot": 6, "costs": 1}
+    assert planned(copy) == {"plot": len(FIGURES), "costs": 1}
 
 
 def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
@@ -109,8 +142,10 @@ def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
     path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
     rules = planned(copy)
     assert not {"single_index_data", "ood_data", "single_index_covariance", "ood_covariance", "mnist"} & set(rules)
+    assert "diagnose" not in rules
     assert {"train_single_index", "tune_ood", "train_ood", "evaluate_theory"} <= set(rules)
-    assert {f"aggregate_{study}" for study in STUDIES} | {"plot", "check_claims"} <= set(rules)
+    assert {f"aggregate_{study}" for study in STUDIES} | {f"check_{name}" for name in TABLES} <= set(rules)
+    assert rules["plot"] == len(FIGURES)
 
 
 def test_a_change_of_one_optimizer_reruns_its_arms(copy):
@@ -122,20 +157,22 @@ def test_a_change_of_one_optimizer_reruns_its_arms(copy):
 
 def test_an_added_seed_adds_shards(copy):
     before = {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
-    rules = planned(copy, "seeds=5")  # 0-1 stay, 2-2 becomes 2-3, and 4-4 is new
-    cells = 2 * (2 * 2 + 2) + 2  # exponents x (cases x population's SNRs + cases at empirical's), AdaHessian's cases
-    transferred = 2 * 2 * 2 + 2  # exponents x estimators x cases, AdaHessian's
-    firmness = 2 * 2  # exponents x cases of one variant
-    assert rules["train_single_index"] == 2 * (cells + transferred + firmness)
-    assert rules["evaluate_noise"] == 2 * (cells + firmness) and rules["train_ood"] == 2 * 5 and "tune_ood" not in rules
-    assert rules["plot"] == 6 and rules["check_claims"] == rules["costs"] == 1
+    rules, files = planned(copy, "seeds=5"), added(seeds=5)  # 0-1 stay, 2-2 becomes 2-3, and 4-4 is new
+    ood = files.pop("ood")
+    assert rules["train_single_index"] == sum(files.values()) and rules["train_ood"] == ood
+    assert rules["evaluate_noise"] == sum(files[study] for study in grid.SYNTHETIC) and "tune_ood" not in rules
+    diagnosed = {path for study in grid.diagnosed(tiny()) for path in grid.diagnosis_files(tiny(), study)}
+    assert rules["diagnose"] == len(diagnosed)  # two shards here, and two new ones
+    assert rules["plot"] == len(FIGURES)
+    assert [rules[f"check_{name}"] for name in sorted(TABLES)] == [1, 1, 1] and rules["costs"] == 1
     assert before == {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
 
 
 def test_an_added_exponent_trains_its_arms_only(copy):
-    rules = planned(copy, "exponents=[-1, 0, 1]")
-    assert rules["train_single_index"] == 2 * (2 * 2 + 2) + 2 * 2 * 2 + 2 * 2  # two shards of the new exponent's cells
-    assert rules["tune_ood"] == 1 and rules["train_ood"] == 2
+    rules, files = planned(copy, "exponents=[-1, 0, 1]"), added(exponents=[-1, 0, 1])
+    assert files["noise"] == 2 * (2 * 2 + 2) and files["ood"] == 2  # two shards; population has two SNRs
+    assert rules["train_ood"] == files.pop("ood") and rules["train_single_index"] == sum(files.values())
+    assert rules["tune_ood"] == 1
     assert "single_index_data" not in rules and "single_index_covariance" not in rules
 
 

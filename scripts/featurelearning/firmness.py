@@ -35,14 +35,15 @@ def held(rows: Sequence[dict]) -> str:
 
 
 def write_csv(rows: Sequence[dict]) -> str:
-    """Return a line for each claim and variant: estimate, interval, n, verdict."""
+    """Return a line for each claim and variant: estimate, interval, n, verdict; a missing number is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     numbers = ("estimate", "ci_low", "ci_high")
     writer.writerow(["claim", "variant", *numbers, "n", "verdict"])
     for row in rows:
         for name, found in row["verdicts"].items():
-            writer.writerow([row["id"], name, *(f"{found[key]:.6g}" for key in numbers), found["n"], found["verdict"]])
+            cells = [tables.number(found[key]) for key in numbers]
+            writer.writerow([row["id"], name, *cells, found["n"], found["verdict"]])
     return out.getvalue()
 
 
@@ -69,8 +70,7 @@ def _verdict(row, name):
 
 
 def _cell(found):
-    number = "" if found["estimate"] != found["estimate"] else f" {found['estimate']:+.2f}"
-    return f"{tables.MARKS[found['verdict']]}{number}"
+    return f"{tables.MARKS[found['verdict']]} {tables.number(found['estimate'], '+.2f')}".rstrip()
 
 
 def _html_row(row):

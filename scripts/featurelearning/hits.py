@@ -19,7 +19,8 @@ RULE = (
     "best one; its interval is the t interval at level 0.95 of its mean over seeds. Hit: the p recommended from a "
     "seed's training data lies in it; where the best p falls between two points of the grid, nothing can. Near: it is "
     "the best p of that seed or its neighbour on the grid. Regret: log error of the recommended p less that of the "
-    "best. Beside them what always p = -1 would have. A seed in which a model diverged is left out."
+    "best. Beside them what always p = -1, or the p nearest to it in a grid without it, would have. A seed in which a "
+    "model diverged is left out."
 )
 
 
@@ -48,9 +49,10 @@ def within(recommended: float, best: np.ndarray, level: float = 0.95) -> Judgeme
 def judged(error: np.ndarray, exponents: np.ndarray, recommended: np.ndarray) -> dict[str, float]:
     """Return the row of one case from errors [p, n], NaN for a diverged model, and the p recommended [n].
 
-    hits, near, regret: means over seeds, see RULE; plain_*: those of p = -1, or of the exponent nearest to it.
+    hits, near, regret: means over seeds, see RULE; plain_*: those of the exponent
+    nearest to -1. Without a seed to judge, or an exponent, n is 0 and all else NaN.
     """
-    kept = np.isfinite(error).all(axis=0)
+    kept = np.isfinite(error).all(axis=0) & (len(exponents) > 0)
     log_error, recommended = np.log(error[:, kept]), recommended[kept]
     if not kept.any():
         return {"n": 0} | dict.fromkeys(NUMBERS, np.nan)
@@ -103,7 +105,7 @@ def page(rows: Sequence[dict]) -> str:
 
 
 def _cells(row, form):
-    return [f"{row[name]:{form}}" if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
+    return [tables.number(row[name], form) if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
 
 
 def _html_row(row):

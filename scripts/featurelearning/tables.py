@@ -113,6 +113,11 @@ def interval(row: dict, name: str) -> str:
     return "–" if isnan(low) or isnan(high) else f"[{low:+.3f}, {high:+.3f}]"
 
 
+def number(value: float, form: str = ".6g") -> str:
+    """Return a number as text, a missing one as nothing."""
+    return "" if isnan(value) else f"{value:{form}}"
+
+
 def line(cells: Iterable) -> str:
     """Return cells as a row of a Markdown table."""
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
@@ -122,7 +127,7 @@ def _cell(row, column):
     value = row[column]
     if column in (*TEXTS, *WHOLE):
         return str(value)
-    return "" if isnan(value) else f"{value:.6g}"
+    return number(value)
 
 
 def _parse(row, column):

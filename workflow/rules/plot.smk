@@ -37,7 +37,7 @@ rule plot:
             "results/figures/{figure}.png",
             caption="../report/figures.rst",
             category="2 Figures",
-            labels=lambda w: {"figure": f"{FIGURES.index(w.figure) + 1} {w.figure}", "shows": SHOWS[w.figure]},
+            labels=lambda w: {"figure": f"{FIGURES.index(w.figure) + 1:02d} {w.figure}", "shows": SHOWS[w.figure]},
         ),
     log:
         "results/logs/plot/{figure}.log",
