@@ -84,7 +84,7 @@ def ood_arms(cfg: Config) -> list[Arm]:
 
 
 def candidates(cfg: Config, arm: Arm) -> list[dict[str, float]]:
-    """Return what the tuning of an MNIST arm chooses from: every combination of its lists, learning rates slowest."""
+    """Return what the tuning of an MNIST arm chooses from: every combination of its lists, the first slowest."""
     lists = cfg.ood.methods[arm.method]["tune"]
     return [dict(zip(lists, chosen, strict=True)) for chosen in product(*lists.values())]
 
