@@ -66,18 +66,21 @@ class KFAC(torch.optim.Optimizer):
 
 
 class Shampoo(torch.optim.Optimizer):
-    """One matrix of sums for each dimension of a tensor, and its power -1 / (2 order)."""
+    """One matrix of sums for each dimension of a tensor, and its power -1 / (2 order).
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, epsilon: float, refresh_every: int = 1) -> None:
+    The powers are computed in each of the first `fresh` steps, then in every `refresh_every`-th.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float, epsilon: float, refresh_every: int, fresh: int) -> None:
         super().__init__(parameters, {"lr": lr})
-        self.rate, self.refresh_every, self.made = lr, refresh_every, 0
+        self.rate, self.refresh_every, self.fresh, self.made = lr, refresh_every, fresh, 0
         self.parameters = self.param_groups[0]["params"]
         self.sums = [[epsilon * np.eye(size) for size in p.shape] for p in self.parameters]
 
     def step(self, closure: Callable[[], Tensor]) -> None:
         closure()
         self.gather()
-        if self.made % self.refresh_every == 0:
+        if self.made < self.fresh or self.made % self.refresh_every == 0:
             self.refresh()
         self.made += 1
         self.move()

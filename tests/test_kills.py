@@ -22,9 +22,10 @@ PATIENCE = 600  # seconds for a run to come as far as it is to be killed
 PART = ("results/transfer.nc", "results/ood.nc", "results/teachers.nc", "results/theory.nc")
 
 
-def command(cores: int, targets: tuple[str, ...]) -> list[str]:
+def command(cores: int, targets: tuple[str, ...], *config: str) -> list[str]:
     """Return what `make resume` runs."""
-    return [sys.executable, "workflow/resume.py", "--cores", str(cores), *TINY, "--config", CACHE, "--", *targets]
+    words = [sys.executable, "workflow/resume.py", "--cores", str(cores), *TINY, "--config", CACHE, *config]
+    return [*words, "--", *targets]
 
 
 def finished_jobs(text: str) -> set[str]:
@@ -94,8 +95,7 @@ LONG = ("single_index={steps: 4000000}", "checkpoint_minutes=0.02")
 def start(folder: Path, log: str) -> subprocess.Popen:
     """Begin a training that takes many times as long as its state is left unsaved; leaving it as a context waits."""
     with (folder / log).open("w") as file:
-        words = [*command(folder, 1), *LONG, "--", TRAINED]
-        return subprocess.Popen(words, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
+        return subprocess.Popen(command(1, (TRAINED,), *LONG), cwd=folder, stdout=file, stderr=subprocess.STDOUT)
 
 
 def test_a_training_that_was_killed_goes_on_from_its_state(tmp_path):

@@ -106,7 +106,7 @@ TABLE = {
     "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
     "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
     "lbfgs": Row(lbfgs, of_torch(LBFGS)),
-    "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON)),
+    "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=2, fresh=32)),
 }
 
 
@@ -184,7 +184,7 @@ def test_fifty_steps_are_those_of_torch(row, task):
 
 def test_fifty_steps_with_older_roots_are_those_of_a_reference_with_older_roots(task, monkeypatch):
     monkeypatch.setattr(shampoo, "due", lambda count: int(count[0]) % 4 == 0)
-    reference = of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=4)
+    reference = of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=4, fresh=0)
     assert_fifty_steps_are_those_of_the_reference(Row(shampoo, reference), task)
 
 
