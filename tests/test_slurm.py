@@ -45,7 +45,7 @@ if "SLURM_JOB_ID" in os.environ and ".snakemake/scripts/" in sys.orig_argv[-1]:
         file.write(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
 """
 
-# More memory than the first attempt has and less than the second; training that waits at each of its fourteen records,
+# More memory than the first attempt has and less than the second; training that waits at each of its three records,
 # and so takes more time than the first attempt has, and less than the second has for what is left.
 FAULTS = """\
     import time
@@ -55,7 +55,7 @@ FAULTS = """\
         time.sleep(6)
         del held
     if params.arm["id"] == "momentum":
-        joblog.progress = lambda *_: lambda step: job.checkpoint.stop.wait(9)
+        joblog.progress = lambda *_: lambda step: job.checkpoint.stop.wait(45)
 """
 MINUTES = "attempt if wildcards.arm == 'momentum' else 60"
 NEVER = "ood={methods: {sgd: {tune: {learning_rate: [1.0e+30, 1.0e+31]}}}}"  # every model diverges

@@ -101,7 +101,7 @@ def test_every_data_set_is_diagnosed_and_every_variant_judged(finished):
         (study, case, f"{snr:g}") for study in grid.diagnosed(tiny()) for _, case, snr in grid.cells(tiny(), study)
     }
     found = [(row["study"], row["case"], row["snr"]) for row in rows["diagnosis"]]
-    assert set(found) == places and len(found) == len(places)
+    assert set(found) == places and len(found) == 2 * len(places)  # two readings
     assert {row["n"] for row in rows["diagnosis"] if row["study"] == "noise"} == {"3"}
     assert {row["variant"] for row in rows["firmness"]} == {"baseline", *tiny().firmness.variants}
 
