@@ -87,7 +87,7 @@ def test_tiny_over_default_is_valid_and_has_the_same_studies():
     assert cfg.seeds > cfg.seeds_per_shard, "tiny must have two shards"
     assert cfg.noise.estimators == {"population": (1.0, 2.0), "empirical": (1.0,)}
     assert cfg.compile and cfg.theory == model.validate(DEFAULT).theory, "tiny runs the code that the default runs"
-    assert {"sgd", "sigma_power"} < set(cfg.ood.methods) and set(cfg.noise.methods) == {"adahessian"}
+    assert {"sgd", "sigma_power"} < set(cfg.ood.methods) and set(cfg.noise.methods) == {"sam"}
 
 
 def test_tiny_says_nothing_twice():

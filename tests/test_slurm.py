@@ -24,7 +24,7 @@ PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
 PROFILE += ["--slurm-init-seconds-before-status-checks", "4"]
 # One of the two shards of tiny.yaml, one of its SNRs and fewer arms: a third of its jobs.
 SMALLER = ["seeds=2", "firmness={variants: {Trace: null}}", "teachers={cases: {TwoIndex50: null}}"]
-SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, methods: {adahessian: {snrs: []}}}"]
+SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, methods: {sam: {snrs: []}}}"]
 SMALLER += ["ood={methods: {kfac: {tune: {learning_rate: []}}}}"]
 
 STUDIES = ("noise", "firmness", "teachers", "transfer", "ood", "theory")

@@ -56,7 +56,7 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
     for study, result in (("noise", noise), ("firmness", firmness), ("teachers", teachers)):
         assert list(result["case"].values) == list(grid.cases(tiny(), study))
         assert int((result["planned"] == 1).sum()) == len(list(grid.cells(tiny(), study)))
-    # empirical and AdaHessian have nothing at SNR 2: two exponents, and one, for two cases
+    # empirical and SAM have nothing at SNR 2: two exponents, and one, for two cases
     assert int((noise["planned"] == 0).sum()) == 4 + 2
     for name in ("train_mse", "test_mse", "unfrozen_test_mse", "noise_floor"):
         assert transfer[name].dims == ("arm", "source_case", "seed") and transfer[name].notnull().all()
