@@ -52,9 +52,10 @@ def arrays(mnist: images.Mnist, drawn: Sequence) -> dict[str, np.ndarray]:
 
 
 def preconditioner(files, params, seeds: Sequence[int]) -> dict[str, np.ndarray]:
-    """Return the eigenbasis and (Sigma + delta I)^p, scaled to largest eigenvalue 1, where the arm has them."""
+    """Return the eigenbasis and (Sigma + delta I)^p where the arm has them, with a mean step as long as at p = 0."""
     if params.arm["estimator"] == "none":
         return {}
     covariance = records.read(files.covariance, params.expected["covariance"]).sel(seed=list(seeds))
-    values = powers.power(covariance["eigenvalue"].values, params.arm["p"])
-    return {"basis": covariance["eigenvector"].values, "powers": powers.unit_largest(values)}
+    values = covariance["eigenvalue"].values
+    scaled = powers.same_trace(powers.power(values, params.arm["p"]), values)
+    return {"basis": covariance["eigenvector"].values, "powers": scaled}

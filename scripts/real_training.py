@@ -35,7 +35,7 @@ def preconditioner(files, params, seeds: Sequence[int]) -> dict[str, np.ndarray]
     """Return the eigenbasis and (Sigma + delta I)^p, scaled so that a mean step is as long as with p = 0."""
     covariance = records.read(files.covariance, params.expected["covariance"]).sel(seed=list(seeds))
     values = covariance["eigenvalue"].values
-    scaled = transfer.same_trace(powers.power(values, params.arm["p"]), values)
+    scaled = powers.same_trace(powers.power(values, params.arm["p"]), values)
     return {"basis": covariance["eigenvector"].values, "powers": scaled}
 
 

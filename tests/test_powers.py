@@ -62,6 +62,9 @@ def test_a_power_beyond_float32_is_refused(value, p):
     assert message.endswith("use a p nearer to 0 or rescale the inputs")
 
 
-def test_unit_largest_scales_each_spectrum_by_its_own_maximum():
-    found = powers.unit_largest(np.array([[1.0, 4.0, 2.0], [10.0, 5.0, 0.1]]))
-    assert_close(found, [[0.25, 1, 0.5], [1, 0.5, 0.01]])
+@pytest.mark.parametrize("p", [-2.0, -1.0, 0.0, 0.5, 1.0])
+def test_same_trace_leaves_the_trace_of_p_sigma_and_the_ratios_of_p(p):
+    values = np.array([[1.0, 4.0, 2.0], [10.0, 5.0, 0.1]])
+    found = powers.same_trace(powers.power(values, p), values)
+    assert_close((found * values).sum(axis=1), [7, 15.1])
+    assert_close(found / found[:, :1], values**p / values[:, :1] ** p)

@@ -176,7 +176,7 @@ def images(value: int, info: ValidationInfo) -> int:
 
 
 def conditioned(value: float, info: ValidationInfo) -> float:
-    # P is scaled by its largest eigenvalue, and none of MNIST's exceeds the trace.
+    # P is scaled, so that only ratios matter, and no eigenvalue exceeds the trace.
     refuse(*powers([value / PIXELS], info))
     return value
 

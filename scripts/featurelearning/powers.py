@@ -30,9 +30,12 @@ def power(values: np.ndarray, p: float) -> np.ndarray:
     return result
 
 
-def unit_largest(values: np.ndarray) -> np.ndarray:
-    """Return the eigenvalues [..., d] of a matrix scaled to largest eigenvalue 1."""
-    return values / values.max(axis=-1, keepdims=True)
+def same_trace(power: np.ndarray, eigenvalues: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues [..., d] of P scaled to trace(P Sigma) = trace(Sigma), those of Sigma being given.
+
+    Scaled to its largest eigenvalue instead, P with p <= -1 would hardly move the first layer where there are data.
+    """
+    return power * eigenvalues.sum(axis=-1, keepdims=True) / (power * eigenvalues).sum(axis=-1, keepdims=True)
 
 
 def unit_mean(values: np.ndarray) -> np.ndarray:

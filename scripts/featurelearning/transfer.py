@@ -14,14 +14,6 @@ def initial(master: int, seed: int, d: int, hidden: int) -> dict[str, np.ndarray
     return models.torch_default(generator(master, "initialisation", seed), d, hidden, CLASSES)
 
 
-def same_trace(power: np.ndarray, eigenvalues: np.ndarray) -> np.ndarray:
-    """Return the eigenvalues [..., d] of P scaled to trace(P Sigma) = trace(Sigma), those of Sigma being given.
-
-    Scaled to its largest eigenvalue instead, P with p <= -1 would hardly move the first layer where there are data.
-    """
-    return power * eigenvalues.sum(axis=-1, keepdims=True) / (power * eigenvalues).sum(axis=-1, keepdims=True)
-
-
 def split(data: ImageSet, master: int, seed: int, n_train: int, n_validation: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of training and of validation images in the set's training images; see `images.split`."""
     return images.split(master, seed, n_train, n_validation, len(data.train_images), section="real")
