@@ -39,8 +39,8 @@ with joblog.to(snakemake.log[0]):
         made_with = records.parameters(choice)
         same = [f"{source}_to_{target}" for source, target in params.pairs if source == made_with["source"]]
         cell = {"pair": same, "arm": made_with["arm"]["id"]}
-        for name in ("learning_rate", "at_grid_edge"):
-            result[name].loc[cell] = choice[name].item()
+        result["learning_rate"].loc[cell] = choice["learning_rate"].values[choice["chosen"].item()]
+        result["at_grid_edge"].loc[cell] = choice["at_grid_edge"].item()
         result["tuning_accuracy"].loc[cell] = choice["tuning_accuracy"].values
     records.gather(result, snakemake.input.evaluate, expected["evaluate"], place, [*TRAINED, "accuracy_random"])
     records.require_finite(result, [*TRAINED[:3], "accuracy_random"], result["diverged_at"])

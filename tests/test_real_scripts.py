@@ -24,6 +24,7 @@ TARGET = {"samples_target": 50, "ridge": 1e-2}
 PAIRS = [["mnist", "fashion_mnist"], ["fashion_mnist", "mnist"]]
 ARMS = [{"id": f"sigma_empirical_p{p:+.2f}", "method": "sigma_power", "estimator": "empirical", "p": p} for p in P]
 ARMS = [arm | {"hyperparameters": {}, "learning_rate": None} for arm in ARMS]
+CANDIDATES = [{"learning_rate": rate} for rate in RATES]
 WITH = {"master_seed": MASTER, "code": "code"}
 MACHINE = {"device": "cpu", "threads": 1}
 
@@ -80,12 +81,12 @@ def study(tmp_path_factory):
             for name, shard, seeds in (("tune", "tuning", TUNING), ("train", "shard", SEEDS)):
                 inputs = {"source": files[source], "covariance": folder / f"{source}_covariance_{shard}.nc"}
                 expected = {"covariance": made(source=source, seeds=seeds)}
-                more = {"learning_rates": RATES} if name == "tune" else {}
+                more = {"tune": {"candidates": CANDIDATES}, "train": {"tuned": ["learning_rate"]}}
                 if name == "train":
                     inputs["tune"] = folder / f"{cell}_tune.nc"
                     expected["tune"] = made(source=source, arm=arm)
                 outputs = {"model": folder / f"{cell}_{name}.nc"}
-                run(f"{name}_real", folder, inputs, outputs, **about, **more, seeds=seeds, expected=expected)
+                run(f"{name}_real", folder, inputs, outputs, **about, **more[name], seeds=seeds, expected=expected)
             inputs = {"source": files[source], "target": files[target], "model": folder / f"{cell}_train.nc"}
             expected = {"model": made(source=source, arm=arm, settings=SETTINGS)}
             more = {"source": source, "target": target, "threads": 1, "expected": expected}

@@ -49,7 +49,9 @@ if "SLURM_JOB_ID" in os.environ and ".snakemake/scripts/" in sys.orig_argv[-1]:
 # and so takes more time than the first attempt has, and less than the second has for what is left.
 FAULTS = """\
     import time
+    import numpy as np
 
+    params = snakemake.params
     if params.arm["id"] == "adam":
         held = np.ones(int(1.8e9) // 8)
         time.sleep(6)
@@ -219,10 +221,10 @@ def unfinished(finished: Path, folder: Path) -> Path:
 def faulty(finished: Path, folder: Path) -> Path:
     """Copy a finished run without the files of three jobs, two of which ask for too much."""
     unfinished(finished, folder)
-    script, first = folder / "scripts/tune_ood.py", "    params = snakemake.params\n"
+    script, first = folder / "scripts/tune_ood.py", "    image_training.tune("
     text = script.read_text(encoding="utf-8")
     assert first in text
-    script.write_text(text.replace(first, first + FAULTS), encoding="utf-8")
+    script.write_text(text.replace(first, FAULTS + first), encoding="utf-8")
     return folder
 
 

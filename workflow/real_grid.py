@@ -30,6 +30,11 @@ def seeds(cfg: Config, shard: str) -> list[int]:
     return list(cfg.real.tuning_seeds) if shard == grid.TUNING else grid.seeds(cfg, shard)
 
 
+def candidates(cfg: Config) -> list[dict[str, float]]:
+    """Return what the tuning of each arm chooses from."""
+    return [{"learning_rate": rate} for rate in cfg.real.learning_rates]
+
+
 def tuned_files(cfg: Config) -> list[str]:
     """Return the files of chosen learning rates."""
     sources = dict.fromkeys(source for source, _ in cfg.real.pairs)
