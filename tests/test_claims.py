@@ -318,6 +318,27 @@ def test_an_identity_says_nothing_if_its_control_holds_as_well(datasets):
     )
 
 
+@pytest.mark.parametrize("share, verdict", [(0.8, "contradicted"), (0.95, "undecided")])
+def test_an_arm_that_has_not_trained_says_nothing(share, verdict, datasets):
+    cell = {"arm": "sam_rho0.05", "case": "High", "step": slice(1, None)}
+    datasets["noise"]["train_mse"].loc[cell] = 0.5 * share  # of 0.5 before training
+    datasets["noise"]["clean_mse"].loc[cell] = 1e3
+    row = judged("SAM-as-plus-1-high", datasets)
+    assert row["estimate"] > 5 and row["n"] == 10
+    assert row["verdict"] == verdict
+    assert row["note"] == ("" if share < 0.9 else "sam_rho0.05 High has not trained")
+    assert judged("SAM-as-plus-1-low", datasets)["note"] == ""
+
+
+@pytest.mark.parametrize(
+    "before, verdict, note", [(1e3, "reproduced", ""), (1e-9, "undecided", "no p learns (case ModesLow)")]
+)
+def test_a_best_p_that_is_worse_than_no_training_says_nothing(before, verdict, note, datasets):
+    datasets["teachers"]["clean_mse"].loc[{"case": "ModesLow", "step": 0}] = before
+    row = judged("P1-L2-modes", datasets)
+    assert (row["estimate"], row["verdict"], row["note"]) == (3, verdict, note)
+
+
 def test_a_learning_rate_at_the_end_of_its_grid_is_noted(datasets):
     ood = datasets["ood"]
     edge = xr.zeros_like(ood["accuracy_flipped_noise"], dtype="int8")

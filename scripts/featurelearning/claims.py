@@ -16,7 +16,8 @@ def evaluate(claim: dict, datasets: dict) -> dict:
 
     The estimate is the mean over seeds of the contrast. A diverged model has no error to compare: it is counted and
     named, its seed is left out of the estimate, and the verdict is `undecided` whatever the other seeds say, since
-    divergence tells of the step size and not of the claim. Where the run's grid lacks something the verdict is `not
+    divergence tells of the step size and not of the claim. It is `undecided`, too, where something that is compared has
+    learned nothing (`contrasts.untrained`). Where the run's grid lacks something the verdict is `not
     run` and the note says what. A claim of kind identity compares the largest deviation with its tolerance.
 
     Raises ValueError naming claim and seeds if a value is not finite although no model diverged.
@@ -80,6 +81,8 @@ def _judge_contrast(claim, datasets):
     row |= {"ci_low": low, "ci_high": high, "bca_low": bca_low, "bca_high": bca_high}
     if count:
         return row | {"diverged": count, "note": f"diverged: {names}"}
+    if idle := contrasts.untrained(dataset, contrast, models):
+        return row | {"note": "; ".join(idle)}
     verdict = statistics.verdict(low, high, claim["expected"], claim["smallest_effect"])
     notes = ["one seed has no interval"] * (len(kept) < 2) + contrasts.at_grid_edge(models)
     return row | {"verdict": verdict, "note": "; ".join(notes)}

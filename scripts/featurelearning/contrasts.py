@@ -26,6 +26,9 @@ LABELS = {  # of a quantity of the theory study
 }
 
 
+LEARNED = 0.9  # share of its first training loss to which a model has to fall to have learned something
+
+
 class NotRun(Exception):
     """The run's grid does not hold what a claim needs; the message says what."""
 
@@ -81,6 +84,19 @@ def diverged(models: dict) -> tuple[np.ndarray, int, str]:
             lost, count = lost | flags, count + int(flags.sum())
             names += [f"{name}{place} seeds {listed(cells['seed'].values[flags])}"] if flags.any() else []
     return lost, count, "; ".join(names)
+
+
+def untrained(dataset, contrast: dict, models: dict) -> list[str]:
+    """Return remarks on what has learned nothing in the median seed; comparing that says nothing of a claim.
+
+    difference: an arm whose training loss never falls to nine tenths of its first value, at some SNR. argmin: a side
+    on which even the best p has no smaller value than the network before training.
+    """
+    if contrast["kind"] == "difference":
+        return [f"{name} has not trained" for name, cells in models.items() if "train_mse" in cells and _idle(cells)]
+    if contrast["kind"] == "argmin":
+        return [f"no p learns ({_chosen(side, PLACE)})" for side in sides(contrast) if _harmful(dataset, side)]
+    return []
 
 
 def at_grid_edge(models: dict) -> list[str]:
@@ -150,8 +166,23 @@ def _matches(cells, side):
     return all(cells[key].item() == side[key] for key in ARM if key in side)
 
 
-def _chosen(side):
-    return ", ".join(f"{key} {text(side[key])}" for key in ARM if key in side)
+def _chosen(side, keys=ARM):
+    return ", ".join(f"{key} {text(side[key])}" for key in keys if key in side)
+
+
+def _idle(cells):
+    if "step" not in cells["train_mse"].dims:
+        return False
+    curves = _curves(cells["train_mse"])
+    return bool((np.nanmedian(readings.best_over_time(curves) / curves[..., 0], axis=-1) > LEARNED).any())
+
+
+def _harmful(dataset, side):
+    models = _arms(dataset, side)
+    if any("step" not in cells[side["quantity"]].dims for cells in models.values()):
+        return False
+    before = {name: cells.isel(step=[0]) for name, cells in models.items()}
+    return bool(np.median(_over_grid(models, side).min(0) - _over_grid(before, side).min(0)) >= 0)
 
 
 def _exponents(models):
