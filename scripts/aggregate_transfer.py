@@ -3,7 +3,7 @@
 import joblog
 from featurelearning import records
 
-ERRORS = ("train_mse", "test_mse", "noise_floor", "unfrozen_test_mse")
+ERRORS = ("train_mse", "test_mse", "clean_mse", "noise_floor", "unfrozen_test_mse")
 FLAGS = ("diverged_at", "unfrozen_diverged_at")
 CELL = ("arm", "source_case", "seed")
 LAYOUT = {name: (CELL, "f8") for name in ERRORS} | {name: (CELL, "i4") for name in FLAGS}
@@ -26,6 +26,6 @@ with joblog.to(snakemake.log[0]):
     attributes = records.provenance("P1: forward transfer", parameters, params.code, device="")
     result = records.empty(LAYOUT, coords, attributes)
     records.gather(result, snakemake.input.evaluate, expected, place, [*ERRORS, *FLAGS])
-    records.require_finite(result, ERRORS[:3], result["diverged_at"])
-    records.require_finite(result, ERRORS[3:], result["unfrozen_diverged_at"])
+    records.require_finite(result, ERRORS[:-1], result["diverged_at"])
+    records.require_finite(result, ERRORS[-1:], result["unfrozen_diverged_at"])
     records.write(result, snakemake.output[0])

@@ -5,23 +5,24 @@ import numpy as np
 import joblog
 from featurelearning import features, records, ridge
 
+MEASURED = {"train_mse": ("train", "y_train"), "test_mse": ("test", "y_test"), "clean_mse": ("test", "clean_test")}
+
 with joblog.to(snakemake.log[0]):
     names = ("data", "frozen", "unfrozen")
     data, frozen, unfrozen = (records.read(snakemake.input[name], snakemake.params.expected[name]) for name in names)
-    errors = {"train": [], "test": []}
+    errors = {name: [] for name in MEASURED}
     for seed in frozen["seed"].values:
         if frozen["diverged_at"].sel(seed=seed) >= 0:
             for values in errors.values():
                 values.append(np.nan)
             continue
         params, target = records.model_parameters(frozen.sel(seed=seed)), data.sel(seed=seed)
-        z = {split: features.hidden(params, target[f"x_{split}"].values) for split in errors}
+        z = {split: features.hidden(params, target[f"x_{split}"].values) for split in ("train", "test")}
         head = ridge.fit(z["train"], target["y_train"].values, snakemake.params.ridge)
-        for split, values in errors.items():
-            values.append(ridge.mean_squared_error(head, z[split], target[f"y_{split}"].values))
-    variables = {
-        "train_mse": (("seed",), np.array(errors["train"])),
-        "test_mse": (("seed",), np.array(errors["test"])),
+        for name, (split, labels) in MEASURED.items():
+            errors[name].append(ridge.mean_squared_error(head, z[split], target[labels].values))
+    variables = {name: (("seed",), np.array(values)) for name, values in errors.items()}
+    variables |= {
         "unfrozen_test_mse": (("seed",), unfrozen["test_mse"].values[:, -1].astype(np.float64)),
         "noise_floor": (("seed",), data["noise_floor"].values),
         "diverged_at": (("seed",), frozen["diverged_at"].values),

@@ -183,6 +183,7 @@ def transfer(exponents=EXPONENTS, seeds=10, estimators=("population", "empirical
     values = {
         "train_mse": test * 0.6,
         "test_mse": test,
+        "clean_mse": test - floor,
         "unfrozen_test_mse": (floor + 0.15 + 0.1 * distance) * spread(shape, 0.08, 5),
         "noise_floor": floor,
         "diverged_at": np.full(shape, -1, np.int32),

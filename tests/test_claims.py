@@ -32,7 +32,7 @@ def powers(estimator, exponents):
 # Methods without a power of the covariance, and the one that each of them is made to act like.
 ALIKE = {"kfac_input": -1.0, "kfac": -1.0, "sam_rho0.05": 1.0, "sam": 1.0, "adam": -0.5, "sgd": 0.0, "momentum": 0.0}
 REFERENCES = {"random": 0.7}
-ALIKE |= {"adahessian_p-1.00": -1.0}
+ALIKE |= {"adahessian_p-1.00": -1.0, "sam_rho0.001": 0.5}
 
 
 def others(*names):
@@ -52,7 +52,7 @@ def exponent(arms):
 def noise_set(exponents=EXPONENTS, snrs=(0.5, 1.0, 2.0, 5.0), seeds=SEEDS):
     """clean = exp(sign(case) p speed(seed)) at the end; case Low the reverse; empirical arms at SNR 1 only."""
     arms = powers("population", exponents) + powers("empirical", exponents)
-    arms += diagonals(exponents) + others("kfac_input", "sam_rho0.05", "adam")
+    arms += diagonals(exponents) + others("kfac_input", "sam_rho0.05", "sam_rho0.001", "adam", "momentum")
     shape = (len(arms), 2, len(snrs), len(seeds))
     p = exponent(arms)[:, None, None, None]
     sign = np.array([SIGN["High"], SIGN["Low"]])[None, :, None, None]
@@ -91,8 +91,9 @@ def transfer_set(exponents=EXPONENTS):
     p = np.array(exponents)[:, None, None]
     log_mse = np.broadcast_to(np.abs(p + 1) * SPEED, (len(exponents), 2, len(SEEDS)))
     cells = ("arm", "source_case", "seed")
+    errors = {name: (cells, np.exp(log_mse)) for name in ("test_mse", "clean_mse")}
     return xr.Dataset(
-        {"test_mse": (cells, np.exp(log_mse)), "diverged_at": (cells, np.full(log_mse.shape, -1, dtype=np.int32))},
+        {**errors, "diverged_at": (cells, np.full(log_mse.shape, -1, dtype=np.int32))},
         coords={**arm_coordinates(powers("population", exponents)), "source_case": ["High", "Low"], "seed": SEEDS},
     )
 
@@ -243,6 +244,11 @@ def test_every_method_of_the_paper_has_its_claims():
         ("SAM-effective-eigenbasis", -0.8, "contradicted"),
         ("Adam-effective-eigenbasis", 0, "reproduced"),
         ("Adam-effective-turned", -0.5, "contradicted"),
+        ("SAM-small-high", -0.5 * 1.045, "reproduced"),
+        ("Adam-equal-loss-high", 0.5 * 1.045, "reproduced"),
+        ("Momentum-control-low-equal-loss", 0, "reproduced"),
+        ("P1-N1-best-ends", 1 - -2, "reproduced"),
+        ("P1-C2-clean-low-m2", -1.045, "reproduced"),
     ],
 )
 def test_contrasts_have_the_constructed_values(name, estimate, verdict, datasets):

@@ -36,7 +36,7 @@ def shard(tmp_path):
     """Files of a shard of two seeds, the second of which diverged in update 3."""
     rng = np.random.default_rng(0)
     dims = {"x_train": ("train", "direction"), "y_train": ("train",), "x_test": ("test", "direction")}
-    dims |= {"y_test": ("test",), "noise_floor": ()}
+    dims |= {"y_test": ("test",), "clean_test": ("test",), "noise_floor": ()}
     sizes = {"train": N, "test": N, "direction": D}
     variables = {
         name: (("seed", *dim), rng.random([len(SEEDS), *(sizes[key] for key in dim)])) for name, dim in dims.items()
@@ -88,8 +88,29 @@ def test_transfer_of_a_diverged_model_is_nan(shard):
     files = {"data": shard / "data.nc", "frozen": shard / "model.nc", "unfrozen": shard / "model.nc"}
     run("evaluate_transfer", shard, files, {"evaluation": shard / "evaluation.nc"}, ridge=0.1)
     found = records.read(shard / "evaluation.nc")
-    for name in ("train_mse", "test_mse", "unfrozen_test_mse"):
+    for name in ("train_mse", "test_mse", "clean_mse", "unfrozen_test_mse"):
         assert found[name].sel(seed=0).notnull() and found[name].sel(seed=1).isnull()
+
+
+def test_a_transferred_head_is_measured_on_each_kind_of_label(shard):
+    """The head by least squares on rows that add the penalty: sqrt(ridge n) on each weight, none on the bias."""
+    test_transfer_of_a_diverged_model_is_nan(shard)
+    data, model = (records.read(shard / f"{name}.nc").sel(seed=0) for name in ("data", "model"))
+    z = {
+        split: np.maximum(data[f"x_{split}"].values @ model["weight1"].values + model["bias1"].values, 0)
+        for split in ("train", "test")
+    }
+    penalty = np.eye(H + 1)[:H] * np.sqrt(0.1 * N)
+    rows = np.vstack([np.c_[z["train"], np.ones(N)], penalty])
+    head = np.linalg.lstsq(rows, np.r_[data["y_train"].values, np.zeros(H)], rcond=None)[0]
+    found = records.read(shard / "evaluation.nc").sel(seed=0)
+    for name, split, labels in (
+        ("train_mse", "train", "y_train"),
+        ("test_mse", "test", "y_test"),
+        ("clean_mse", "test", "clean_test"),
+    ):
+        error = data[labels].values - z[split] @ head[:H] - head[H]
+        np.testing.assert_allclose(found[name], np.mean(error**2), rtol=1e-6)
 
 
 def aggregate(shard, **changes) -> Path:

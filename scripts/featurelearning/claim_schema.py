@@ -18,7 +18,7 @@ DIRECTIONS = ("negative", "positive", "zero")
 QUANTITIES = {
     "noise": ("train_mse", "test_mse", "clean_mse", "noise_floor", "feature_energy", "sensitivity"),
     "teachers": ("train_mse", "test_mse", "clean_mse"),
-    "transfer": ("train_mse", "test_mse", "noise_floor"),
+    "transfer": ("train_mse", "test_mse", "clean_mse", "noise_floor"),
     "real": ("accuracy_target", "accuracy_source", "accuracy_random", "accuracy_specialised"),
     "ood": ("accuracy_in_distribution", "accuracy_flipped_noise", "accuracy_flipped_digits"),
     "theory": ("departure", "isotropy_error"),
