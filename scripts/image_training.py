@@ -75,7 +75,7 @@ def described(values: Values) -> str:
 
 
 def preconditioner(files, params, seeds: Sequence[int]) -> dict[str, np.ndarray]:
-    """Return the eigenbasis and (Sigma + delta I)^p where the arm has them, with a mean step as long as at p = 0."""
+    """Return the eigenbasis and (Sigma + delta I)^p where the arm has them, scaled as `powers.same_trace` says."""
     if params.arm["estimator"] == "none":
         return {}
     covariance = records.read(files.covariance, params.expected["covariance"]).sel(seed=list(seeds))

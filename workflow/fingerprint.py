@@ -1,6 +1,6 @@
 """A hash of the code that a script runs: the script and every module of ours that it imports, directly or not.
 
-Comments, docstrings and layout do not count, so editing them reruns nothing; see config/README.md on reruns.
+Comments, docstrings and layout do not count, so editing them reruns nothing; see README.md, How to extend.
 """
 
 import ast

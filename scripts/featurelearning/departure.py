@@ -2,10 +2,10 @@
 
 With P fixed, inputs reach the model through G_P alone: x' = x A^-1, W0' = A W0, P' = A P A^T train as x, W0, P do. An
 adaptive P is estimated in training and by each run from its own inputs: P' is what the method makes of x'. In theory
-- P = Sigma^_t^p of a mini-batch has Sigma^' = A^-T Sigma^ A^-1, hence Sigma^'^p = A Sigma^^p A^T for p = -1 with any
-  invertible A, and for another p with an orthogonal A: nothing but rounding there, a departure elsewhere;
-- K-FAC's input factor is such a Sigma^^-1, of inputs with a constant, so it departs as far as its damping matters, and
-  with an orthogonal A not at all;
+- P = S^p, S the covariance of a mini-batch: changed inputs have S' = A^-T S A^-1, hence S'^p = A S^p A^T for p = -1
+  with any invertible A, and for another p with an orthogonal A: nothing but rounding there, a departure elsewhere;
+- K-FAC's input factor is such an S^-1, of inputs with a constant, so it departs as far as its damping matters, and with
+  an orthogonal A not at all;
 - Adam and AdaHessian work on coordinates and depart with any of these A.
 """
 

@@ -49,10 +49,10 @@ def explained(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndar
 
 
 def chance(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> float:
-    """Return the share that the best direction exceeds with a chance of 5 % when inputs and labels are independent.
+    """Return the share that the best direction exceeds with a chance of 5 % at most where labels ignore the inputs.
 
-    It is the 190th smallest, of 199 permutations of the labels, of the largest share of all directions: exact, for any
-    law of the labels. Arguments and errors are those of `explained`.
+    It is the 190th smallest, of 199 permutations of the labels, of the largest share of all directions: 5 % for any law
+    of the labels, less where shares tie at 0. Arguments and errors are those of `explained`.
     """
     z = _coordinates(x, y, values, vectors)
     rng = np.random.default_rng(SEED)

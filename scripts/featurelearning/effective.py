@@ -9,6 +9,9 @@ on log lambda_k (`features.effective_exponent`). It is taken of
   with a gradient that it hardly follows any more where that gradient oscillates.
 Sigma is the uncentred empirical covariance, the only one that a method sees. A method that works on coordinates acts
 in its own way in each frame: in the population's eigenbasis, as in P1's synthetic task, or turned at random.
+The exponent is one of the method on a task, not of the method alone: a step that does not grow with the gradient, as
+Adam's, has a ratio that falls where the gradient is large, so that it depends on where the teacher lies. Here that is
+direction 0, of the largest eigenvalue.
 Source: derived here, for the claims that SAM is p = +1 and Adam p = -1/2.
 """
 

@@ -1,9 +1,9 @@
 """Eigenmodes of the inputs: what a method's step makes of each, and a linear student that learns mode by mode.
 
-The student is f(x) = w^T x, its teacher y = w*^T x, L = (1/n) sum (f - y)^2, so dL/dw = 2 Sigma^ (w - w*) with the
-uncentred empirical covariance Sigma^ = sum_k lambda_k u_k u_k^T. With P = Sigma^^p no error e_k = u_k^T (w - w*) meets
-another: a step of descent multiplies e_k by 1 - 2 eta lambda_k^(1 + p), and gradient flow dw/dt = -P dL/dw has e_k(t) =
-e_k(0) exp(-2 t lambda_k^(1 + p)), the limit of small eta at t = eta s after s steps. Source: derived here.
+The student is f(x) = w^T x, its teacher y = v^T x, L = (1/n) sum (f - y)^2, so dL/dw = 2 S (w - v) with the uncentred
+empirical covariance S = sum_k lambda_k u_k u_k^T. With P = S^p no error e_k = u_k^T (w - v) meets another: a step of
+descent multiplies e_k by 1 - 2 eta lambda_k^(1 + p), and gradient flow dw/dt = -P dL/dw has e_k(t) = e_k(0) exp(-2 t
+lambda_k^(1 + p)), the limit of small eta at t = eta s after s steps. Source: derived here.
 """
 
 from collections.abc import Sequence

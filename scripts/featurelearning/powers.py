@@ -33,7 +33,9 @@ def power(values: np.ndarray, p: float) -> np.ndarray:
 def same_trace(power: np.ndarray, eigenvalues: np.ndarray) -> np.ndarray:
     """Return the eigenvalues [..., d] of P scaled to trace(P Sigma) = trace(Sigma), those of Sigma being given.
 
-    Scaled to its largest eigenvalue instead, P with p <= -1 would hardly move the first layer where there are data.
+    trace(P Sigma) is the mean of x^T P x, by which a step moves a sample's own pre-activations. Sigma is the ridged
+    covariance where P is a power of that: for p <= -1.5 directions without data hold most of its trace, and those of
+    large variance hardly move at any scale. Source: choice of this project (P1 is silent).
     """
     return power * eigenvalues.sum(axis=-1, keepdims=True) / (power * eigenvalues).sum(axis=-1, keepdims=True)
 

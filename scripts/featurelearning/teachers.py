@@ -1,12 +1,12 @@
 """Teachers beyond the single index: signal in two bands, several modes, a hierarchy (P1, checks N1 and L2).
 
-A teacher is a pure function of inputs [n, direction], all samples of a draw at once, and two coefficients a, b ~
-N(0, 1); it returns the signal [n], which `single_index.draw_from` turns into labels. A teacher that needs one uses the
+A teacher is a pure function of inputs [n, direction], all samples of a draw at once, and two coefficients a, b ~ N(0,
+1); it returns the signal [n], which `single_index.draw_from` turns into labels. A teacher that needs one uses the
 first, so that all are asked for the same numbers and are paired within a seed. Coordinates are those of the
 population's eigenvectors; z_k = x_k / sqrt(lambda_k) has unit variance, so a formula in z is the same task whichever
-band carries it. In what adds two terms, each term is first standardised over the samples, g(t) = (t - mean) / std:
-the share s then is the second term's part of the signal's variance, up to the terms' sample correlation, which is
-O(1 / sqrt(n)) about 0.
+band carries it; single_index and two_index read x, whose link is sharper in the band of high variance. In what adds
+two terms, each term is first standardised over the samples, g(t) = (t - mean) / std: the share s then is the second
+term's part of the signal's variance, up to the terms' sample correlation, which is O(1 / sqrt(n)) about 0.
 """
 
 import functools

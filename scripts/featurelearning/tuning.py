@@ -1,4 +1,4 @@
-"""The choice among candidates: learning rates, with dampings where a method has one."""
+"""The choice among candidates: learning rates, with dampings or rho where a method has one."""
 
 import numpy as np
 

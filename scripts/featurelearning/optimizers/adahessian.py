@@ -1,8 +1,8 @@
 """AdaHessian (Yao et al. 2021) with any power p of the Hessian's diagonal in place of the inverse (P1).
 
-With bias-corrected averages m^ of the gradient and v^ of h^2, h an estimate of the diagonal, the step is
-m^ / (v^^(k/2) + eps), k = -p: p = 0 is momentum, p = -1 the usual method. Averages over space are for convolutions.
-The state holds sqrt(v): h^2 would be 0 in float32 from |h| < 1e-23 on, where v^^(k/2) of a small k is far from eps.
+With bias-corrected averages M of the gradient and V of h^2, h an estimate of the diagonal, the step is
+M / (V^(k/2) + eps), k = -p: p = 0 is momentum, p = -1 the usual method. Averages over space are for convolutions.
+The state holds sqrt(V): h^2 would be 0 in float32 from |h| < 1e-23 on, where V^(k/2) of a small k is far from eps.
 Source: P1, released scripts.
 """
 
@@ -37,9 +37,9 @@ def hutchinson(params: Params, draw: Tensor, problem: Problem) -> Params:
 
 
 def scaled(gradients: Params, state: State, h: Params, problem: Problem) -> tuple[Params, State]:
-    """Return m^ / (v^^(k/2) + eps) and the new state, from the gradient and any estimate h of the diagonal.
+    """Return M / (V^(k/2) + eps) and the new state, from the gradient and any estimate h of the diagonal.
 
-    A unit that never was alive has m^ = v^ = 0 and stays: its step is 0 / eps, 0 / (1 + eps) or 0 / inf.
+    A unit that never was alive has M = V = 0 and stays: its step is 0 / eps, 0 / (1 + eps) or 0 / inf.
     """
     count, k = state["count"]["updates"] + 1, -problem.hyperparameters["p"]
     mean = {key: BETA1 * state["mean"][key] + (1 - BETA1) * g for key, g in gradients.items()}

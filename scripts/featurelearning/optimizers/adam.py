@@ -16,7 +16,7 @@ def init(params: Params, problem: Problem) -> State:
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
-    """Return m^ / (sqrt(v^) + eps), with bias-corrected averages m^ of the gradient and v^ of its square."""
+    """Return M / (sqrt(V) + eps), with bias-corrected averages M of the gradient and V of its square."""
     count = state["count"]["updates"] + 1
     mean = {key: BETA1 * state["mean"][key] + (1 - BETA1) * g for key, g in gradients.items()}
     square = {key: BETA2 * state["square"][key] + (1 - BETA2) * g**2 for key, g in gradients.items()}

@@ -1,10 +1,10 @@
 """K-FAC: in each layer the step (A + damping I)^-1 G~ (B + damping I)^-1 (Martens & Grosse 2015, sections 3 to 5).
 
-G~ [fan_in + 1, fan_out] is the gradient with the bias as last row, A and B are the factors of `curvature`. The batch is
-full, so the factors are exact and need no moving average. Damping is added to each factor as it is, as in P2's
-(Q_G + lambda I)^-1; Martens & Grosse split its root between the factors by their traces. Their momentum and rescaling
-of the step are left out as well: the learning rate is tuned. The step of a model whose damped factor has no
-Cholesky factor, by its values or by rounding, is not finite.
+G~ [fan_in + 1, fan_out] is the gradient with the bias as last row, A and B are the factors of `curvature`. The batch
+is full, so the factors are exact and need no moving average. Damping is added to each factor as it is, as in (Q_G +
+lambda I)^-1 of arXiv 2502.01763; Martens & Grosse split its root between the factors by their traces. Their momentum
+and rescaling of the step are left out as well: the learning rate is tuned. The step of a model whose damped factor
+has no Cholesky factor, by its values or by rounding, is not finite.
 
 The factors are those of the present parameters in every step. With fewer samples than units a factor is zero in most
 directions, where a unit that switches turns curvature 0 into one far above the damping: factors that are two steps old
