@@ -162,6 +162,7 @@ def hot_loop(threads: int, folder: Path) -> list[tuple[str, str, str]]:
 def methods(folder: Path) -> list[tuple[str, str, str]]:
     """Return the rows on the other methods, on one thread: a model-step, and its ratio to one of the C++ descent."""
     torch.set_num_threads(1)
+    torch._dynamo.config.recompile_limit = 8 * len(METHODS)  # all methods share the code that is compiled for each
     with torch.no_grad():
         functions = {"descent": ours(20, True, folder)}
         functions |= {name: method(name, given, 20, folder) for name, (given, _) in METHODS.items()}
