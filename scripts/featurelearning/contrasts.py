@@ -174,7 +174,7 @@ def _idle(cells):
     if "step" not in cells["train_mse"].dims:
         return False
     curves = _curves(cells["train_mse"])
-    return bool((np.nanmedian(readings.best_over_time(curves) / curves[..., 0], axis=-1) > LEARNED).any())
+    return bool((np.median(readings.best_over_time(curves) / curves[..., 0], axis=-1) > LEARNED).any())
 
 
 def _harmful(dataset, side):

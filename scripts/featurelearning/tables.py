@@ -18,9 +18,9 @@ MARKS = {"reproduced": "✔", "contradicted": "✘", "undecided": "○", "not ru
 RULE = (
     "The estimate is the mean over seeds of the contrast, paired within seed, with its t interval at level 1 - 0.05/m "
     "for a family of m contrasts. Reproduced: the interval lies beyond the smallest effect in the claimed direction; "
-    "contradicted: beyond it in the other; undecided: neither, or a model diverged. A claim that two things are alike "
-    "is reproduced by an interval within the smallest effect to both sides. Identities are held against a "
-    "tolerance and have no interval."
+    "contradicted: beyond it in the other; undecided: neither, or a model diverged or has learned nothing. A claim "
+    "that two things are alike is reproduced by an interval within the smallest effect to both sides. Identities are "
+    "held against a tolerance and have no interval."
 )
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 1em 1.5em; color: #222; background: #fff; }
