@@ -25,12 +25,14 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 
-import grid  # noqa: E402
-import model  # noqa: E402
 import synthetic  # noqa: E402
-from featurelearning import curvature, descent, devices, models, training  # noqa: E402
+from workflow.core import configuration  # noqa: E402
+from workflow.preconditioning import grid  # noqa: E402
+
+from featurelearning.networks import curvature, models  # noqa: E402
 from featurelearning.optimizers import sigma_power  # noqa: E402
 from featurelearning.optimizers.problem import Problem  # noqa: E402
+from featurelearning.training import descent, devices, loop# noqa: E402
 
 MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
@@ -74,7 +76,7 @@ def ours(steps: int, compiled: bool, folder: Path, m: int = MODELS, device: str 
         advance = descent.stepper(library, x, y, p, rate, DECAY)
     else:
         gradients = functools.partial(models.mse_gradients, x=x, y=y)
-        advance = training.stepper(gradients, sigma_power, Problem(p), rate, DECAY, True)
+        advance = loop.stepper(gradients, sigma_power, Problem(p), rate, DECAY, True)
     return lambda: advance(params, {}, updates, steps)
 
 
@@ -87,13 +89,13 @@ def method(name: str, hyperparameters: dict[str, float], steps: int, folder: Pat
     given = Problem(
         p,
         {key: torch.full((m, 1, 1), value) for key, value in hyperparameters.items()},
-        training.penalised(gradients, 0.0 if getattr(optimizer, "DECOUPLED", False) else DECAY),
+        loop.penalised(gradients, 0.0 if getattr(optimizer, "DECOUPLED", False) else DECAY),
         functools.partial(descent.hessian_product, **about),
         x,
         curvature.squared_error_root,
         torch.arange(2 * m, dtype=torch.int32).reshape(m, 2),
     )
-    advance = training.stepper(gradients, optimizer, given, torch.full((m, 1, 1), SLOW), DECAY, True)
+    advance = loop.stepper(gradients, optimizer, given, torch.full((m, 1, 1), SLOW), DECAY, True)
     at = [params, optimizer.init(params, given), torch.zeros(m, dtype=torch.int32)]
 
     def run() -> None:
@@ -215,7 +217,7 @@ def dry_run(name: str, bar: str, *config: str) -> tuple[str, str, str]:
 
 def seeds_for(cells: int, default: dict) -> int:
     """Return the number of seeds with which the default grid has so many cells, models that are trained."""
-    each = sum(grid.trained_files(model.validate(default | {"seeds": 10})).values()) / 10
+    each = sum(grid.trained_files(configuration.validate(default | {"seeds": 10})).values()) / 10
     return math.ceil(cells / each)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from featurelearning import signs
+from featurelearning.optimizers import signs
 from references import weights
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from snakemake.utils import update_config
-
-import model
+from workflow.core import configuration
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--configfile", "config/tiny.yaml"]
@@ -20,13 +19,13 @@ FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum")  # of 
 FIGURES += ("departure", "effective", "initial", "teachers")
 
 
-def tiny(**changes) -> model.Config:
+def tiny(**changes) -> configuration.Config:
     """Return the configuration of tiny.yaml with other values of some keys."""
     config, laid_over = (
         yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("config", "tiny")
     )
     update_config(config, laid_over)
-    return model.validate(config | changes)
+    return configuration.validate(config | changes)
 
 
 def snakemake(folder: Path, *arguments: str, config: tuple[str, ...] = ()) -> subprocess.CompletedProcess:

@@ -1,1 +1,1 @@
-"""Preconditioned feature learning: pure functions on arrays, without Snakemake and without files."""
+"""Features that networks learn: networks, optimisers, training, evidence, and a package for each paper."""

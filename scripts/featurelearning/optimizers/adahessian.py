@@ -9,8 +9,8 @@ Source: P1, released scripts.
 import torch
 from torch import Tensor
 
-from featurelearning import signs
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
+from featurelearning.optimizers import signs
 from featurelearning.optimizers.problem import Problem, State
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-16

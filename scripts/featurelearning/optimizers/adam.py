@@ -2,7 +2,7 @@
 
 import torch
 
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
 from featurelearning.optimizers.problem import Problem, State
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8

@@ -1,7 +1,7 @@
 """AdaHessian's update with the exact diagonal of the Hessian in place of Hutchinson's estimate; proposed here."""
 
-from featurelearning import curvature
-from featurelearning.models import Params
+from featurelearning.networks import curvature
+from featurelearning.networks.models import Params
 from featurelearning.optimizers import adahessian
 from featurelearning.optimizers.problem import Problem, State
 

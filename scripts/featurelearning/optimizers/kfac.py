@@ -16,8 +16,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from featurelearning import curvature
-from featurelearning.models import Params, hidden
+from featurelearning.networks import curvature
+from featurelearning.networks.models import Params, hidden
 from featurelearning.optimizers.problem import Problem, State
 
 HYPERPARAMETERS = ("damping",)

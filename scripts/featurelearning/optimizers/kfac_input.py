@@ -1,6 +1,6 @@
 """K-FAC with its input factors alone, the step (A + damping I)^-1 G~; see `kfac`."""
 
-from featurelearning.models import Params, hidden
+from featurelearning.networks.models import Params, hidden
 from featurelearning.optimizers import kfac
 from featurelearning.optimizers.kfac import HYPERPARAMETERS, init
 from featurelearning.optimizers.problem import Problem, State

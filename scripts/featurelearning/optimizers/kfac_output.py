@@ -1,6 +1,6 @@
 """K-FAC with its output factors alone, the step G~ (B + damping I)^-1; see `kfac`."""
 
-from featurelearning.models import Params, hidden
+from featurelearning.networks.models import Params, hidden
 from featurelearning.optimizers import kfac
 from featurelearning.optimizers.kfac import HYPERPARAMETERS
 from featurelearning.optimizers.problem import Problem, State

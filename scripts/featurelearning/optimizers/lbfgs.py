@@ -9,7 +9,7 @@ A pair comes from where the parameters were, not from the step returned, so that
 import torch
 from torch import Tensor
 
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
 from featurelearning.optimizers.problem import Gradients, Problem, State
 
 EAGER = True

@@ -2,7 +2,7 @@
 
 import torch
 
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
 from featurelearning.optimizers.problem import Problem, State
 
 HYPERPARAMETERS = ("momentum",)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
 
 State = dict[str, Params]
 Gradients = Callable[[Params], tuple[Tensor, Params]]

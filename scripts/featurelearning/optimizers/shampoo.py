@@ -8,7 +8,7 @@ says. Roots that lag behind bound the learning rate: they take a direction that 
 import torch
 from torch import Tensor
 
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
 from featurelearning.optimizers.problem import Problem, State
 
 EAGER = True

@@ -7,7 +7,7 @@ estimate, and a negative h gives the sign of m; unlike there, z are signs, not n
 
 import torch
 
-from featurelearning.models import Params
+from featurelearning.networks.models import Params
 from featurelearning.optimizers.adahessian import hutchinson
 from featurelearning.optimizers.problem import Problem, State
 

@@ -1,0 +1,1 @@
+"""How every figure looks, and what it draws of a data set."""

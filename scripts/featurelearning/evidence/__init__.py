@@ -1,0 +1,1 @@
+"""From recorded results to verdicts: readings, contrasts, statistics, claims and their tables."""

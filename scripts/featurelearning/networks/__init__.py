@@ -1,0 +1,1 @@
+"""Batches of networks as pure functions on stacked tensors: initialisation, outputs, derivatives, features."""

@@ -1,0 +1,1 @@
+"""From arrays to trained models: tasks, the one training loop, and where it runs."""

@@ -1,0 +1,37 @@
+"""Gather all shards of the MNIST study into one labelled file, with the learning rates that were chosen."""
+
+from featurelearning.files import joblog, records
+from featurelearning.preconditioning.studies import OOD
+
+ACCURACIES = tuple(f"accuracy_{name}" for name in ("in_distribution", "flipped_noise", "flipped_digits"))
+CELL = ("arm", "seed")
+MEASURES = (*ACCURACIES, "diverged_at", "first_layer_change")
+LAYOUT = {name: (CELL, "f8") for name in ACCURACIES} | {"diverged_at": (CELL, "i4")}
+LAYOUT |= {"first_layer_change": (CELL, "f8"), "at_grid_edge": (CELL, "i1")}
+LAYOUT["tuning_accuracy"] = (("arm", "candidate"), "f8")
+
+with joblog.of(snakemake):
+    params, expected = snakemake.params, snakemake.params.expected
+    choices = [records.read(path, expected["tune"]) for path in snakemake.input.tune]
+    tuned = list(dict.fromkeys(name for names in params.tuned.values() for name in names))
+    layout = LAYOUT | {name: (CELL, "f8") for name in tuned}
+    layout |= {f"tuning_{name}": (("arm", "candidate"), "f8") for name in tuned}
+    coords = {
+        **records.arm_coordinates(params.arms),
+        "seed": range(params.seeds),
+        "candidate": range(max(choice.sizes["candidate"] for choice in choices)),
+    }
+    parameters = records.plain(params) | expected["evaluate"]["parameters"]
+    attributes = records.provenance(OOD.title, OOD.reference, parameters, params.code, device="")
+    result = records.empty(layout, coords, attributes, OOD.names())
+    for choice in choices:
+        arm = records.cell(choice)["arm"]
+        places = {"arm": arm, "candidate": choice["candidate"].values}
+        result["at_grid_edge"].loc[{"arm": arm}] = choice["at_grid_edge"].item()
+        result["tuning_accuracy"].loc[places] = choice["tuning_accuracy"].values
+        for name in params.tuned[arm]:
+            result[name].loc[{"arm": arm}] = choice[name].values[choice["chosen"].item()]
+            result[f"tuning_{name}"].loc[places] = choice[name].values
+    records.gather(result, snakemake.input.evaluate, expected["evaluate"], records.cell, MEASURES)
+    records.require_finite(result, ACCURACIES, result["diverged_at"])
+    records.write(result, snakemake.output[0])

@@ -1,0 +1,98 @@
+"""Covariance estimators against scikit-learn and plain formulas; eigenpairs by what they must satisfy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import covariance as sklearn_covariance
+
+from featurelearning.optimizers import covariance
+from references import EXACT, assert_close, ledoit_wolf
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    """Correlated samples with a mean, so that centring would show."""
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((40, 6)) @ rng.standard_normal((6, 6)) + 1.5
+
+
+@pytest.fixture
+def sigma(x) -> np.ndarray:
+    return x.T @ x / len(x)
+
+
+def test_empirical_is_the_uncentred_second_moment(x):
+    assert_close(covariance.estimate(x, "empirical"), sum(np.outer(row, row) for row in x) / len(x))
+
+
+def test_ledoit_wolf_is_the_papers_formula(x):
+    assert_close(covariance.estimate(x, "ledoit_wolf"), ledoit_wolf(x))
+
+
+@pytest.mark.parametrize(
+    "estimator, model", [("ledoit_wolf", sklearn_covariance.LedoitWolf), ("oas", sklearn_covariance.OAS)]
+)
+def test_shrinkage_estimators_are_scikit_learns(x, estimator, model):
+    wanted = model(assume_centered=True).fit(x).covariance_
+    assert_close(covariance.estimate(x, estimator), wanted)
+    assert np.abs(wanted - covariance.estimate(x, "empirical")).max() > 1e-3  # it shrinks
+
+
+@pytest.mark.parametrize("estimator", covariance.ESTIMATORS)
+def test_every_estimator_recovers_the_population(estimator):
+    values, n = np.array([10.0, 3.0, 1.0, 0.1]), 100_000
+    x = np.random.default_rng(0).standard_normal((n, 4)) * np.sqrt(values)
+    error = np.abs(covariance.estimate(x, estimator) - np.diag(values))
+    spread = np.sqrt(np.outer(values, values) * (1 + np.eye(4)) / n)  # of the entries of a Wishart matrix over n
+    assert (error < stats.norm.isf(1e-6) * spread).all()
+
+
+def test_an_unknown_estimator_is_named_with_those_allowed(x):
+    with pytest.raises(ValueError, match=r"estimator: 'sample' is unknown; allowed: empirical, ledoit_wolf, oas"):
+        covariance.estimate(x, "sample")
+
+
+def test_eigenpairs_are_orthonormal_descending_and_rebuild_the_matrix(sigma):
+    values, vectors = covariance.eigenpairs(sigma)
+    assert (np.diff(values) <= 0).all()
+    assert_close(vectors.T @ vectors, np.eye(6))
+    assert_close((vectors * values) @ vectors.T, sigma)
+
+
+def test_the_largest_entry_of_an_eigenvector_is_positive_whatever_sign_eigh_returns(sigma, monkeypatch):
+    eigh, (_, wanted) = np.linalg.eigh, covariance.eigenpairs(sigma)
+    assert (np.take_along_axis(wanted, np.abs(wanted).argmax(axis=0)[None], axis=0) > 0).all()
+    for signs in np.random.default_rng(2).choice([-1.0, 1.0], (5, 6)):
+        monkeypatch.setattr(np.linalg, "eigh", lambda a, signs=signs: (eigh(a)[0], eigh(a)[1] * signs))
+        np.testing.assert_array_equal(covariance.eigenpairs(sigma)[1], wanted)
+
+
+def test_eigenvectors_follow_a_permutation_of_the_inputs(sigma):
+    order = np.random.default_rng(3).permutation(6)
+    values, vectors = covariance.eigenpairs(sigma)
+    permuted_values, permuted_vectors = covariance.eigenpairs(sigma[np.ix_(order, order)])
+    assert_close(permuted_values, values)
+    assert_close(permuted_vectors, vectors[order])
+
+
+@pytest.mark.parametrize("noise", [1e-15, -1e-15])
+def test_entries_equal_but_for_rounding_have_a_fixed_sign(noise):
+    vectors = covariance.eigenpairs(np.array([[2 + noise, 1.0], [1.0, 2 - noise]]))[1]
+    assert_close(vectors, np.array([[1, 1], [1, -1]]) / np.sqrt(2))
+
+
+def test_ridge_is_a_share_of_the_mean_eigenvalue_and_mends_a_singular_matrix():
+    x = np.random.default_rng(4).standard_normal((5, 8))  # fewer samples than inputs: rank 5
+    sigma = x.T @ x / 5
+    values = covariance.add_ridge(covariance.eigenpairs(sigma)[0], 1e-3)
+    wanted = np.linalg.eigvalsh(sigma + 1e-3 * np.trace(sigma) / 8 * np.eye(8))[::-1]
+    assert_close(values, wanted)
+    assert (values > 0).all()
+
+
+def test_condition_number_and_effective_rank(sigma):
+    values = covariance.eigenpairs(sigma)[0]
+    assert_close(covariance.condition_number(values), np.linalg.cond(sigma), 1e-8)
+    assert_close(covariance.effective_rank(values), np.trace(sigma) / np.linalg.norm(sigma, 2))
+    assert covariance.condition_number(np.array([2.0, 0.0])) == np.inf
+    assert_close(covariance.effective_rank(np.ones(7)), 7.0, EXACT)

@@ -1,0 +1,47 @@
+"""How figures name arms and methods."""
+
+import pytest
+import xarray as xr
+from workflow.preconditioning.grid import Arm, sigma_arm
+
+from featurelearning.drawing import summaries
+from featurelearning.files import records
+
+
+def cell(arm: Arm) -> xr.Dataset:
+    """Return an arm as it stands in an aggregated file."""
+    return xr.Dataset(coords=records.arm_coordinates([arm._asdict()])).isel(arm=0)
+
+
+@pytest.mark.parametrize(
+    ("arm", "text"),
+    [
+        (sigma_arm("population", -1.0), "$\\Sigma^{\\,p}$, $p$ = −1"),
+        (sigma_arm("empirical", 0.5), "$\\Sigma^{\\,p}$, $p$ = 0.5"),
+        (Arm("adam", "adam", learning_rate=0.003), "Adam"),
+        (Arm("sam_rho0.05", "sam", hyperparameters={"rho": 0.05}), "SAM, $\\rho$ = 0.05"),
+        (Arm("adahessian_p-0.50", "adahessian", p=-0.5, hyperparameters={"p": -0.5}), "AdaHessian, $p$ = −0.5"),
+        (Arm("adahessian", "adahessian", p=-1.0, hyperparameters={"p": -1.0}), "AdaHessian"),
+        (Arm("kfac", "kfac", hyperparameters={"damping": 0.001}), "K-FAC"),
+        (Arm("kfac_damping1e-05", "kfac", hyperparameters={"damping": 1e-5}), "K-FAC, damping = 1e−05"),
+        (Arm("kfac_input_damping0.01", "kfac_input", hyperparameters={"damping": 0.01}), "K-FAC input, damping = 0.01"),
+        (Arm("other_a-2_b3", "other", hyperparameters={"a": -2, "b": 3, "c": 4}), "other, a = −2, b = 3"),
+    ],
+    ids=lambda value: value.id if isinstance(value, Arm) else "",
+)
+def test_a_label_names_the_method_and_what_the_arms_differ_in(arm, text):
+    assert summaries.label(cell(arm)) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("sigma_power_p-1.00", "$\\Sigma^{-1}$"),
+        ("fixed_p+0.50", "fixed $\\Sigma^{+0.5}$"),
+        ("reestimated_p-1.00", "re-estimated $\\Sigma^{-1}$"),
+        ("kfac_input", "K-FAC input"),
+        ("adahessian_p-1.00", "adahessian_p-1.00"),
+    ],
+)
+def test_optimisers_of_the_theory_study_have_the_names_of_the_others(key, text):
+    assert summaries.theory_label(key) == text

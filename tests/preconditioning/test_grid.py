@@ -1,0 +1,166 @@
+"""From a configuration to arms, shards and files."""
+
+import math
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+from workflow.core.configuration import ConfigError, validate
+from workflow.preconditioning import grid
+
+ROOT = Path(__file__).parents[1]
+ARMS = ("adam", "momentum")
+
+
+@pytest.fixture
+def raw():
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def test_default_grid_is_the_papers(raw):
+    cfg = validate(raw)
+    by_covariance = [arm for arm in grid.noise_arms(cfg) if arm.method == "sigma_power"]
+    assert len(by_covariance) == 4 * 7  # estimators x exponents
+    files = [path for path in grid.synthetic_files(cfg, "noise", "train") if "/sigma_" in path]
+    assert len(files) == 2 * 7 * (4 + 3)  # cases x exponents x (SNRs, and three at SNR 1)
+    assert len([path for path in grid.transfer_files(cfg) if "/sigma_" in path]) == 2 * 28
+    assert {"sgd", "momentum", "adam", "sigma_empirical_p-2.00"} < {arm.id for arm in grid.ood_arms(cfg)}
+    population = [cell for cell in grid.cells(cfg, "noise") if cell[0].estimator == "population"]
+    assert len(population) * cfg.seeds == 560
+
+
+def test_file_names_carry_every_parameter(raw):
+    cfg = validate(raw)
+    stages = ((study, stage) for study in grid.SYNTHETIC for stage in ("train", "evaluate"))
+    files = [path for study, stage in stages for path in grid.synthetic_files(cfg, study, stage)]
+    files += [*grid.transfer_files(cfg), *grid.ood_files(cfg), *grid.theory_files(cfg)]
+    assert len(set(files)) == len(files)
+    assert "results/noise/train/sigma_population_p-0.50/High_snr0.50_seeds0000-0009.nc" in files
+
+
+def test_more_seeds_add_shards_and_touch_none(raw):
+    few = validate(raw | {"seeds": 40})
+    many = validate(raw | {"seeds": 50})
+    assert set(grid.shards(few)) < set(grid.shards(many))
+    assert set(grid.shards(many)) - set(grid.shards(few)) == {"seeds0040-0049"}
+    for study in grid.SYNTHETIC:
+        assert set(grid.synthetic_files(few, study, "train")) < set(grid.synthetic_files(many, study, "train"))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "size", "names"),
+    [
+        (10, 10, ["seeds0000-0009"]),
+        (3, 2, ["seeds0000-0001", "seeds0002-0002"]),
+        (11, 10, ["seeds0000-0009", "seeds0010-0010"]),
+    ],
+)
+def test_shards(raw, seeds, size, names):
+    cfg = validate(raw | {"seeds": seeds, "seeds_per_shard": size})
+    assert list(grid.shards(cfg)) == names
+    assert sum(grid.shards(cfg).values(), []) == list(range(seeds))
+
+
+def test_one_more_exponent_adds_arms_only(raw):
+    cfg = validate(raw)
+    more = validate(raw | {"exponents": [*raw["exponents"], 2]})
+    for arms in (grid.noise_arms, grid.transfer_arms, grid.ood_arms):
+        before, after = ({arm.id for arm in arms(each)} for each in (cfg, more))
+        assert before < after and all("+2.00" in name for name in after - before)
+
+
+def test_a_list_is_an_arm_for_each_value_and_a_number_is_in_no_name(raw):
+    noise = raw["noise"] | {"methods": {"momentum": {"snrs": [1], "momentum": [0.5, 0.9], "learning_rate": 0.1}}}
+    found = [arm for arm in grid.noise_arms(validate(raw | {"noise": noise})) if arm.method == "momentum"]
+    assert [arm.id for arm in found] == ["momentum_momentum0.5", "momentum_momentum0.9"]
+    assert [arm.hyperparameters for arm in found] == [{"momentum": 0.5}, {"momentum": 0.9}]
+    assert {arm.learning_rate for arm in found} == {0.1}
+    noise["methods"]["momentum"]["momentum"] = 0.9
+    (arm,) = (arm for arm in grid.noise_arms(validate(raw | {"noise": noise})) if arm.method == "momentum")
+    assert arm.id == "momentum" and arm.hyperparameters == {"momentum": 0.9}
+
+
+def test_what_is_tuned_is_every_combination_and_belongs_to_no_arm(raw):
+    methods = {"momentum": {"tune": {"learning_rate": [0.1, 1], "momentum": [0, 0.9]}}}
+    cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
+    (arm,) = grid.ood_arms(cfg)
+    assert arm.id == "momentum" and arm.hyperparameters == {}
+    assert grid.candidates(cfg, arm) == [
+        {"learning_rate": 0.1, "momentum": 0},
+        {"learning_rate": 0.1, "momentum": 0.9},
+        {"learning_rate": 1, "momentum": 0},
+        {"learning_rate": 1, "momentum": 0.9},
+    ]
+
+
+def test_a_tuned_number_is_a_list_of_one(raw):
+    methods = {"momentum": {"tune": {"momentum": [0, 0.9], "learning_rate": 0.1}}}
+    cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
+    (arm,) = grid.ood_arms(cfg)
+    assert [each["learning_rate"] for each in grid.candidates(cfg, arm)] == [0.1, 0.1]
+    assert [each["momentum"] for each in grid.candidates(cfg, arm)] == [0, 0.9]
+
+
+def test_an_arm_has_as_many_candidates_as_its_lists_have_combinations(raw):
+    cfg = validate(raw)
+    for arm in grid.ood_arms(cfg):
+        tune = raw["ood"]["methods"][arm.method]["tune"]
+        found = [tuple(each.values()) for each in grid.candidates(cfg, arm)]
+        assert len(set(found)) == len(found) == math.prod(len(values) for values in tune.values())
+
+
+def test_snrs_all_are_those_of_the_noise_study(raw):
+    raw["noise"]["methods"] = {"adam": {"snrs": "all"}, "momentum": {"snrs": [1], "momentum": 0.9}}
+    cfg = validate(raw)
+    assert cfg.noise.methods["adam"]["snrs"] == cfg.noise.snrs == (0.5, 1, 2, 5)
+    found = {name: [(case, snr) for arm, case, snr in grid.cells(cfg, "noise") if arm.id == name] for name in ARMS}
+    assert found["adam"] == list(product(cfg.single_index.cases, cfg.noise.snrs))
+    assert found["momentum"] == [(case, 1) for case in cfg.single_index.cases]
+
+
+def test_snrs_of_a_method_are_all_or_numbers(raw):
+    raw["noise"]["methods"] = {"adam": {"snrs": "every"}}
+    with pytest.raises(ConfigError, match="adam.snrs: every given; allowed: a finite number or a list of them"):
+        validate(raw)
+
+
+@pytest.mark.parametrize("study", ["noise", "teachers"])
+def test_each_data_set_is_diagnosed_once_and_no_arm_has_a_part_in_it(study, raw):
+    cfg = validate(raw | {"seeds": 25})
+    found = grid.diagnosis_files(cfg, study)
+    trained = grid.synthetic_files(cfg, study, "train")
+    assert len(trained) > len(found) == len(set(found))
+    assert set(found) == {re.sub("/train/[^/]+/", "/diagnose/", path) for path in trained}
+    snrs = cfg.noise.snrs if study == "noise" else (cfg.teachers.snr,)
+    assert len(found) == len(grid.cases(cfg, study)) * len(snrs) * 3
+    more = validate(raw | {"seeds": 25, "exponents": [*raw["exponents"], 2]})
+    assert grid.diagnosis_files(more, study) == found
+
+
+def test_a_variant_has_the_cases_of_the_noise_study_and_its_own_setting(raw):
+    cfg = validate(raw)
+    found, base = grid.cases(cfg, "firmness"), grid.cases(cfg, "noise")
+    assert set(found) == {case + variant for case in base for variant in cfg.firmness.variants}
+    assert found["LowFew"] == (base["Low"].task, {"samples_train": 50})
+    assert all(case.settings == {} for case in base.values())
+
+
+def test_tuning_seeds_are_no_result_seeds(raw):
+    cfg = validate(raw)
+    assert grid.seeds(cfg, grid.TUNING) == [1000, 1001]
+    assert grid.TUNING not in grid.shards(cfg)
+
+
+def test_constraint_matches_exactly():
+    pattern = grid.any_of(["p+1.00", "p-1.00", "a"])
+    assert all(re.fullmatch(pattern, name) for name in ("p+1.00", "p-1.00", "a"))
+    assert not any(re.fullmatch(pattern, name) for name in ("p+1x00", "pp1.00", "b"))
+
+
+def test_a_study_is_diagnosed_where_its_models_can_judge(raw):
+    assert grid.diagnosed(validate(raw)) == ["noise", "teachers"]
+    raw["noise"] |= {"estimators": {"empirical": raw["noise"]["snrs"]}}
+    raw["teachers"]["cases"] = {}
+    assert grid.diagnosed(validate(raw)) == []

@@ -1,0 +1,245 @@
+"""The scripts of the study of real data from files to one result, on tiny sets, against plain loops in torch."""
+
+import functools
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import RidgeClassifier
+from synthetic import Job, Names
+from test_images import write_idx
+from torch import nn
+
+from featurelearning.files import image_sets, records
+from featurelearning.networks import models
+from featurelearning.seeding import generator
+from references import assert_close, descend, network, weights
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+SINGLE = 1e-5  # the workflow trains in float32, the loops below in float64
+MASTER, SEEDS, TUNING, RATES, P = 42, [0, 1], [1000], [0.05, 0.5, 400.0], [-1.0, 1.0]
+SETTINGS = {"samples_train": 40, "samples_validation": 20, "hidden": 5, "steps": 6, "weight_decay": 1e-3, "records": 4}
+TARGET = {"samples_target": 50, "ridge": 1e-2}
+PAIRS = [["mnist", "fashion_mnist"], ["fashion_mnist", "mnist"]]
+ARMS = [{"id": f"sigma_empirical_p{p:+.2f}", "method": "sigma_power", "estimator": "empirical", "p": p} for p in P]
+ARMS = [arm | {"hyperparameters": {}, "learning_rate": None} for arm in ARMS]
+CANDIDATES = [{"learning_rate": rate} for rate in RATES]
+WITH = {"master_seed": MASTER, "code": "code"}
+MACHINE = {"device": "cpu", "threads": 1}
+
+
+class Inputs(Names):
+    """Input files by name, a file or several, and all of them in turn."""
+
+    def __iter__(self):
+        return iter([path for value in vars(self).values() for path in (value if isinstance(value, list) else [value])])
+
+
+def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -> None:
+    """Run a script as Snakemake does, with the names that it injects."""
+    job = Job(
+        input=Inputs(**inputs),
+        output=outputs if isinstance(outputs, list) else Names(**outputs),
+        params=Names(**WITH | params),
+        log=[folder / "log"],
+        resources=Names(compile_cache=str(folder / "compile"), state=str(folder / "state"), checkpoint_seconds=600),
+    )
+    runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
+
+
+def write_set(folder: Path, seed: int) -> list[str]:
+    """Write a set in MNIST's format whose classes are bright rows; return its files."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    for prefix, n in (("train", 90), ("t10k", 40)):
+        labels = rng.integers(10, size=n).astype(np.uint8)
+        pixels = rng.integers(120, size=(n, 28, 28)).astype(np.uint8)
+        pixels[np.arange(n), labels + 3] += 60
+        write_idx(folder / f"{prefix}-images-idx3-ubyte", pixels)
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
+    return sorted(map(str, folder.iterdir()))
+
+
+def made(**parameters) -> dict:
+    return {"code_fingerprint": "code", "parameters": {"master_seed": MASTER, **parameters}}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A folder with every file of the study: two pairs, two exponents, two seeds."""
+    folder = tmp_path_factory.mktemp("study")
+    files = {name: write_set(folder / name, i) for i, name in enumerate(("mnist", "fashion_mnist"))}
+    for source, target in PAIRS:
+        for shard, seeds in (("tuning", TUNING), ("shard", SEEDS)):
+            cov = {"source": source, "samples_train": SETTINGS["samples_train"], "ridge": 1e-3, "seeds": seeds}
+            path = folder / f"{source}_covariance_{shard}.nc"
+            run("real_covariance", folder, {"source": files[source]}, {"covariance": path}, **cov)
+        for arm in ARMS:
+            cell = f"{source}_{arm['id']}"
+            about = {"source": source, "arm": arm, "settings": SETTINGS, "machine": MACHINE}
+            for name, shard, seeds in (("tune", "tuning", TUNING), ("train", "shard", SEEDS)):
+                inputs = {"source": files[source], "covariance": folder / f"{source}_covariance_{shard}.nc"}
+                expected = {"covariance": made(source=source, seeds=seeds)}
+                more = {"tune": {"candidates": CANDIDATES}, "train": {"tuned": ["learning_rate"]}}
+                if name == "train":
+                    inputs["tune"] = folder / f"{cell}_tune.nc"
+                    expected["tune"] = made(source=source, arm=arm)
+                outputs = {"model": folder / f"{cell}_{name}.nc"}
+                run(f"{name}_real", folder, inputs, outputs, **about, **more[name], seeds=seeds, expected=expected)
+            inputs = {"source": files[source], "target": files[target], "model": folder / f"{cell}_train.nc"}
+            expected = {"model": made(source=source, arm=arm, settings=SETTINGS)}
+            more = {"source": source, "target": target, "threads": 1, "expected": expected}
+            run("evaluate_real", folder, inputs, {"evaluation": folder / f"{cell}_evaluate.nc"}, **TARGET, **more)
+    aggregate(folder)
+    return folder
+
+
+def aggregate(folder: Path, **changes) -> None:
+    inputs = {name: sorted(folder.glob(f"*_{name}.nc")) for name in ("tune", "evaluate")}
+    expected = {"tune": {}, "evaluate": made(settings=SETTINGS, **TARGET)}
+    params = {"pairs": PAIRS, "arms": ARMS, "seeds": 2, "learning_rates": RATES, "expected": expected}
+    run("aggregate_real", folder, inputs, [folder / "real.nc"], **params | changes)
+
+
+def rows(name: str, seed: int, n: int) -> np.ndarray:
+    return generator(MASTER, "split", seed).permutation(90)[:n]
+
+
+@functools.cache
+def ridged(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    x = np.frombuffer(content).reshape(-1, 784)
+    covariance = x.T @ x / len(x)
+    return np.linalg.eigh(covariance + 1e-3 * np.trace(covariance) / 784 * np.eye(784))
+
+
+def reference(data: image_sets.ImageSet, name: str, seed: int, p: float, rate: float) -> nn.Sequential:
+    """Train one model by a plain loop with the full matrix P ~ S^p, trace(P S) = trace(S), S = C + delta I."""
+    chosen = rows(name, seed, SETTINGS["samples_train"])
+    x, y = torch.tensor(data.train_images[chosen], dtype=torch.float64), torch.tensor(data.train_labels[chosen])
+    values, vectors = ridged(x.numpy().tobytes())
+    powers = values**p
+    precondition = torch.tensor(vectors * (powers * values.sum() / (powers @ values)) @ vectors.T)
+    drawn = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)
+    net = network({key: torch.tensor(value)[None] for key, value in drawn.items()}, 0)
+    optimizer = torch.optim.SGD(net.parameters(), lr=rate)
+    loss = lambda outputs: nn.functional.cross_entropy(outputs, y)  # noqa: E731
+    descend(net, loss, optimizer, x, SETTINGS["steps"], precondition, SETTINGS["weight_decay"])
+    return net
+
+
+@pytest.mark.parametrize("source, target", PAIRS)
+@pytest.mark.parametrize("p", P)
+def test_models_and_accuracies_are_those_of_plain_loops(study, source, target, p):
+    cell = f"{source}_sigma_empirical_p{p:+.2f}"
+    found, model = records.read(study / "real.nc"), records.read(study / f"{cell}_train.nc")
+    found = found.sel(pair=f"{source}_to_{target}", arm=f"sigma_empirical_p{p:+.2f}")
+    sets = {name: image_sets.load(name, study / name) for name in (source, target)}
+    asked, data = sets[source], sets[target]
+    for seed in SEEDS:
+        net = reference(asked, source, seed, p, found["learning_rate"].sel(seed=seed).item())
+        for key, value in weights(net).items():
+            assert_close(model[key].sel(seed=seed), value, SINGLE)
+        start = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["weight1"]
+        change = np.linalg.norm(weights(net)["weight1"].numpy() - start) / np.linalg.norm(start)
+        assert found["first_layer_change"].sel(seed=seed).item() == pytest.approx(change, rel=1e-4)
+        with torch.no_grad():
+            right = net(torch.tensor(asked.test_images, dtype=torch.float64)).argmax(dim=1).numpy() == asked.test_labels
+        assert found["accuracy_source"].sel(seed=seed) == right.mean()
+        chosen = rows(target, seed, TARGET["samples_target"])
+        for name, weight, bias in (
+            ("accuracy_target", model["weight1"].sel(seed=seed).values, model["bias1"].sel(seed=seed).values),
+            ("accuracy_random", start, untrained_bias(seed)),
+        ):
+            z = np.maximum(data.train_images[chosen] @ weight.astype(float) + bias, 0)
+            fresh = np.maximum(data.test_images @ weight.astype(float) + bias, 0)
+            head = RidgeClassifier(alpha=TARGET["ridge"] * len(z), solver="svd").fit(z, data.train_labels[chosen])
+            assert found[name].sel(seed=seed) == head.score(fresh, data.test_labels), name
+
+
+def untrained_bias(seed: int) -> np.ndarray:
+    return models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["bias1"]
+
+
+@pytest.mark.parametrize("source, target", PAIRS)
+@pytest.mark.parametrize("p", P)
+def test_the_rate_has_the_best_validation_accuracy_of_plain_loops(study, source, target, p):
+    data = image_sets.load(source, study / source)
+    chosen = generator(MASTER, "split", TUNING[0]).permutation(90)[40:60]
+    accuracy = []
+    for rate in RATES[:2]:
+        net = reference(data, source, TUNING[0], p, rate)
+        with torch.no_grad():
+            outputs = net(torch.tensor(data.train_images[chosen], dtype=torch.float64))
+        accuracy.append(np.mean(outputs.argmax(dim=1).numpy() == data.train_labels[chosen]))
+    found = records.read(study / "real.nc").sel(pair=f"{source}_to_{target}", arm=f"sigma_empirical_p{p:+.2f}")
+    np.testing.assert_allclose(found["tuning_accuracy"][:2], accuracy, rtol=1e-6)
+    tuned = found["tuning_accuracy"].fillna(0).values
+    assert (found["learning_rate"] == RATES[tuned.argmax()]).all()
+    assert (found["at_grid_edge"] == (tuned.argmax() in (0, 2))).all()
+
+
+def test_the_specialised_exponent_is_the_best_of_tuning(study):
+    found = records.read(study / "real.nc")
+    for pair in found["pair"].values:
+        cells = found.sel(pair=pair)
+        best = {arm: cells["tuning_accuracy"].sel(arm=arm).max().item() for arm in cells["arm"].values}
+        arm = max(best, key=best.get)
+        assert cells["specialised_p"] == cells["p"].sel(arm=arm)
+        np.testing.assert_array_equal(cells["accuracy_specialised"], cells["accuracy_target"].sel(arm=arm))
+
+
+def test_the_result_is_labelled(study):
+    found = records.read(study / "real.nc")
+    assert found["pair"].values.tolist() == ["mnist_to_fashion_mnist", "fashion_mnist_to_mnist"]
+    assert found["source_set"].values.tolist() == ["mnist", "fashion_mnist"]
+    assert found["target_set"].values.tolist() == ["fashion_mnist", "mnist"]
+    assert found["accuracy_target"].dims == ("pair", "arm", "seed") and found["p"].values.tolist() == P
+    assert found["accuracy_random"].dims == ("pair", "seed") and found["rate"].values.tolist() == RATES
+    parameters = records.parameters(found)
+    assert parameters["pairs"] == PAIRS and parameters["settings"] == SETTINGS and parameters["ridge"] == 1e-2
+
+
+def test_aggregation_names_a_missing_cell(study, tmp_path):
+    for path in study.glob("*.nc"):
+        (tmp_path / path.name).hardlink_to(path)
+    (tmp_path / "real.nc").unlink()
+    (tmp_path / "mnist_sigma_empirical_p-1.00_evaluate.nc").unlink()
+    with pytest.raises(SystemExit):
+        aggregate(tmp_path)
+    message = (tmp_path / "log").read_text().splitlines()[-1]
+    assert "missing or not finite in cell" in message and "'arm': 'sigma_empirical_p-1.00'" in message
+    assert "'pair': 'mnist_to_fashion_mnist'" in message and not (tmp_path / "real.nc").exists()
+
+
+def test_a_diverged_model_is_nan_and_fails_nobody_else(study, tmp_path):
+    model = records.read(study / "mnist_sigma_empirical_p-1.00_train.nc")
+    for name in ("weight1", "bias1", "weight2", "bias2", "first_layer_change"):
+        model[name].loc[{"seed": 1}] = np.nan
+    model["diverged_at"].loc[{"seed": 1}] = 3
+    records.write(model, tmp_path / "model.nc")
+    files = {name: sorted(map(str, (study / name).iterdir())) for name in ("mnist", "fashion_mnist")}
+    inputs = {"source": files["mnist"], "target": files["fashion_mnist"], "model": tmp_path / "model.nc"}
+    params = {"source": "mnist", "target": "fashion_mnist", "threads": 1, "expected": {"model": {}}, **TARGET}
+    run("evaluate_real", tmp_path, inputs, {"evaluation": tmp_path / "evaluation.nc"}, **params)
+    found, whole = (
+        records.read(path) for path in (tmp_path / "evaluation.nc", study / "mnist_sigma_empirical_p-1.00_evaluate.nc")
+    )
+    assert found["diverged_at"].values.tolist() == [-1, 3]
+    for name in ("accuracy_source", "accuracy_target"):
+        assert found[name].sel(seed=0) == whole[name].sel(seed=0) and np.isnan(found[name].sel(seed=1))
+    np.testing.assert_array_equal(found["accuracy_random"], whole["accuracy_random"])
+
+
+def test_fetching_fails_with_the_message(tmp_path, caplog):
+    job = Job(
+        output=[str(tmp_path / "cache" / "test_32x32.mat")],
+        params=Names(dataset="svhn", folder=str(tmp_path / "nowhere")),
+        log=[],
+    )
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(SCRIPTS / "real_images.py"), {"snakemake": job})
+    assert caught.value.code == 1
+    assert f"folder {tmp_path / 'nowhere'}: FileNotFoundError: there is no such folder" in caplog.text
+    assert "svhn: no source gave train_32x32.mat, test_32x32.mat; tried:" in caplog.text

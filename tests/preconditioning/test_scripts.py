@@ -1,0 +1,151 @@
+"""Scripts on shards in which a model diverged: it is carried along as NaN, counted, and fails nobody else."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import Job, Names
+
+from featurelearning.files import records
+from featurelearning.training.loop import Run
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+SEEDS, D, H, N = [0, 1], 3, 4, 6
+ARM = {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "population", "p": 1.0}
+ARM |= {"hyperparameters": {}, "learning_rate": None}
+
+MADE_WITH = {"arm": ARM, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {"steps": 5}}
+EXPECTED = {name: {} for name in ("data", "model", "frozen", "unfrozen", "evaluate")}
+EXPECTED |= {"train": {}, "evaluate": {"parameters": {"master_seed": 1, "settings": {"steps": 5}}}}
+
+
+def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -> None:
+    """Run a script as Snakemake does, with the names that it injects."""
+    job = Job(
+        input=Names(**inputs),
+        output=outputs if isinstance(outputs, list) else Names(**outputs),
+        params=Names(code="code", **{"expected": EXPECTED} | params),
+        log=[folder / "log"],
+    )
+    runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
+
+
+@pytest.fixture
+def shard(tmp_path):
+    """Files of a shard of two seeds, the second of which diverged in update 3."""
+    rng = np.random.default_rng(0)
+    dims = {"x_train": ("train", "direction"), "y_train": ("train",), "x_test": ("test", "direction")}
+    dims |= {"y_test": ("test",), "clean_test": ("test",), "noise_floor": ()}
+    sizes = {"train": N, "test": N, "direction": D}
+    variables = {
+        name: (("seed", *dim), rng.random([len(SEEDS), *(sizes[key] for key in dim)])) for name, dim in dims.items()
+    }
+    attributes = records.provenance("test", MADE_WITH, "code")
+    records.write(records.dataset(variables, {"seed": SEEDS, "direction": range(D)}, attributes), tmp_path / "data.nc")
+    shapes = {"weight1": (D, H), "bias1": (1, H), "weight2": (H, 1), "bias2": (1, 1)}
+    params = {name: np.stack([rng.standard_normal(shape), np.full(shape, np.nan)]) for name, shape in shapes.items()}
+    curves = {name: np.array([[1.0, 0.5], [1.0, np.nan]], "f4") for name in ("train_mse", "test_mse", "clean_mse")}
+    trained = Run(
+        {name: Tensor(value) for name, value in params.items()},
+        curves,
+        np.array([-1, 3], "i4"),
+        "eager",
+        np.array([0.5, np.nan]),
+    )
+    coords = {"seed": SEEDS, "direction": range(D)}
+    records.write(records.trained(trained, coords, np.array([0, 5]), attributes, "direction"), tmp_path / "model.nc")
+    return tmp_path
+
+
+class Tensor:
+    """What records asks of a tensor."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        return self.value
+
+
+def test_features_of_a_diverged_model_are_nan(shard):
+    run(
+        "evaluate_noise",
+        shard,
+        {"data": shard / "data.nc", "model": shard / "model.nc"},
+        {"evaluation": shard / "evaluation.nc"},
+    )
+    found = records.read(shard / "evaluation.nc")
+    for name in ("feature_energy", "sensitivity"):
+        assert found[name].sel(seed=0).notnull().all() and found[name].sel(seed=1).isnull().all()
+    assert found["diverged_at"].values.tolist() == [-1, 3]
+
+
+def test_transfer_of_a_diverged_model_is_nan(shard):
+    files = {"data": shard / "data.nc", "frozen": shard / "model.nc", "unfrozen": shard / "model.nc"}
+    run("evaluate_transfer", shard, files, {"evaluation": shard / "evaluation.nc"}, ridge=0.1)
+    found = records.read(shard / "evaluation.nc")
+    for name in ("train_mse", "test_mse", "clean_mse", "unfrozen_test_mse"):
+        assert found[name].sel(seed=0).notnull() and found[name].sel(seed=1).isnull()
+
+
+def test_a_transferred_head_is_measured_on_each_kind_of_label(shard):
+    """The head by least squares on rows that add the penalty: sqrt(ridge n) on each weight, none on the bias."""
+    test_transfer_of_a_diverged_model_is_nan(shard)
+    data, model = (records.read(shard / f"{name}.nc").sel(seed=0) for name in ("data", "model"))
+    z = {
+        split: np.maximum(data[f"x_{split}"].values @ model["weight1"].values + model["bias1"].values, 0)
+        for split in ("train", "test")
+    }
+    penalty = np.eye(H + 1)[:H] * np.sqrt(0.1 * N)
+    rows = np.vstack([np.c_[z["train"], np.ones(N)], penalty])
+    head = np.linalg.lstsq(rows, np.r_[data["y_train"].values, np.zeros(H)], rcond=None)[0]
+    found = records.read(shard / "evaluation.nc").sel(seed=0)
+    for name, split, labels in (
+        ("train_mse", "train", "y_train"),
+        ("test_mse", "test", "y_test"),
+        ("clean_mse", "test", "clean_test"),
+    ):
+        error = data[labels].values - z[split] @ head[:H] - head[H]
+        np.testing.assert_allclose(found[name], np.mean(error**2), rtol=1e-6)
+
+
+def aggregate(shard, **changes) -> Path:
+    """Aggregate the shard as a whole noise study of one cell family."""
+    test_features_of_a_diverged_model_are_nan(shard)
+    params = {
+        "arms": [ARM],
+        "seeds": 2,
+        "snrs": [1.0],
+        "cases": {"High": [3.0, 2.0, 1.0]},
+        "planned": {ARM["id"]: [1.0]},
+    }
+    run(
+        "aggregate_noise",
+        shard,
+        {"train": [shard / "model.nc"], "evaluate": [shard / "evaluation.nc"]},
+        [shard / "noise.nc"],
+        **params | changes,
+    )
+    return shard / "noise.nc"
+
+
+def test_aggregation_keeps_a_diverged_model_as_nan_and_says_when(shard):
+    found = records.read(aggregate(shard))
+    assert found["diverged_at"].squeeze().values.tolist() == [-1, 3]
+    assert found["clean_mse"].sel(seed=1).isel(step=-1).isnull().all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "cell"),
+    [({"seeds": 3}, "'seed': 2"), ({"snrs": [1.0, 2.0], "planned": {ARM["id"]: [1.0, 2.0]}}, "'snr': 2.0")],
+)
+def test_aggregation_names_a_missing_cell(shard, changes, cell):
+    with pytest.raises(SystemExit):
+        aggregate(shard, **changes)
+    message = (shard / "log").read_text().splitlines()[-1]
+    assert "missing or not finite in cell" in message and cell in message and "run the same command again" in message
+    assert not (shard / "noise.nc").exists()

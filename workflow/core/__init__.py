@@ -1,0 +1,1 @@
+"""What every paper's part of the workflow uses: the grid, the configuration, provenance, states of a run."""

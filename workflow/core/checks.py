@@ -1,0 +1,119 @@
+"""The rules that any section of the configuration may use: each returns the value, or raises ValueError.
+
+The error has a line per fault, which names what is allowed and how to mend it. A rule may read the keys above its own,
+where they are valid: siblings in `info.data`, earlier sections in `info.context` under their dotted names.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationInfo
+
+from workflow.core.methods import HYPERPARAMETERS
+
+FLOAT32 = (1.1754944e-38, 3.4028235e38)  # smallest normal and largest number: P is held in float32
+RANGES = {"momentum": (0, 1 - 1e-9), "rho": (0, math.inf), "damping": (1e-12, math.inf)}  # of hyper-parameters
+
+
+def refuse(*problems: str) -> None:
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        refuse("allowed: a number; write one, since YAML reads true, false, yes, no, on and off as flags")
+    return value
+
+
+def plain(value: Any) -> Any:
+    # Snakemake reads what stands inside --config 'section={…}' as text: true, false and null arrive as strings.
+    words = {"true": True, "false": False, "null": None, "~": None, "": None}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def two_decimals(value: float) -> float:
+    rounded = round(value, 2) + 0.0  # + 0.0 turns -0.0, which file names would carry as p-0.00, into 0.0
+    if rounded != value:
+        refuse(f"allowed: at most two decimals, since file names carry two; write {rounded}")
+    return rounded
+
+
+def ascending(values: tuple) -> tuple:
+    if list(values) != (ordered := sorted(set(values))):
+        refuse(f"allowed: ascending values without repeats; write {ordered}")
+    return values
+
+
+def once(values: tuple) -> tuple:
+    if list(values) != (distinct := list(dict.fromkeys(values))):
+        refuse(f"allowed: each value once; write {distinct}")
+    return values
+
+
+def powers(values: Iterable[float], info: ValidationInfo) -> Iterable[str]:
+    least, most = map(math.log, FLOAT32)
+    for value in dict.fromkeys(values):
+        exponents = info.context.get("exponents", ())
+        bad = [p for p in exponents if (p < 0 if value <= 0 else not least <= p * math.log(value) <= most)]
+        at = f"eigenvalue {value:g}" + f" with p = {', '.join(f'{p:g}' for p in bad)}" * bool(bad)
+        if value <= 0:
+            yield f"{at} has no power; allowed: positive eigenvalues; raise it above 0"
+        elif bad:
+            yield f"{at} leaves float32; allowed: powers from {FLOAT32[0]:.1e} to {FLOAT32[1]:.1e}; change exponents"
+
+
+def given(sections: dict) -> dict:
+    return {name: section for name, section in sections.items() if section is not None}
+
+
+def apart(seeds: tuple, info: ValidationInfo) -> tuple:
+    if min(seeds) < (results := info.context.get("seeds", 0)):
+        refuse(f"allowed: {results} or more, since the results use seeds 0 to {results - 1}; raise them")
+    return seeds
+
+
+def numbers(value: Any, lists: bool) -> float | tuple[float, ...]:
+    """Return a number, or a list of them as a tuple; raises ValueError that says what is allowed."""
+    if lists and isinstance(value, list | tuple):
+        return ascending(tuple(float(numbers(each, False)) for each in value))
+    try:
+        result = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if not math.isfinite(result):
+        refuse(f"allowed: a finite number{' or a list of them' if lists else ''}; write one")
+    return result
+
+
+def known_methods(methods: dict, own: tuple[str, ...]) -> Iterable[str]:
+    """Yield a line for each method that there is none of, and each key that it does not have or lacks."""
+    for name, given in methods.items():
+        if name not in HYPERPARAMETERS:
+            near = difflib.get_close_matches(name, HYPERPARAMETERS, 1) or [", ".join(HYPERPARAMETERS)]
+            yield f"{name} is no method; allowed: the modules of scripts/featurelearning/optimizers; write {near[0]}"
+            continue
+        allowed = (*own, *HYPERPARAMETERS[name])
+        for key in (key for key in given if key not in allowed):
+            near = difflib.get_close_matches(key, allowed, 1) or [", ".join(allowed)]
+            yield f"{name}.{key}: unknown key; allowed: {', '.join(allowed)}; write {near[0]}"
+        for key in (key for key in (own[0], *HYPERPARAMETERS[name]) if key not in given and key != "p"):
+            if own[0] != "tune" or key not in given.get("tune", ()):
+                yield f"{name}.{key}: missing; allowed: a value for each of {', '.join(allowed)}; add it"
+
+
+def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> Any:
+    """Return the number or numbers of a key; what is wrong with them is added to the problems."""
+    try:
+        found = numbers(value, lists)
+        least, most = RANGES.get(key, (-math.inf, math.inf))
+        if not all(least <= each <= most for each in (found if isinstance(found, tuple) else (found,))):
+            refuse(f"allowed: {least:g} to {most:g}; change it")
+        if key == "p":
+            found = tuple(map(two_decimals, found)) if isinstance(found, tuple) else two_decimals(found)
+        return found
+    except ValueError as error:
+        problems.append(f"{name}.{key}: {value} given; {error}")
+        return None

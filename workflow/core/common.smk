@@ -1,0 +1,108 @@
+"""What the rules of every paper share: configuration, studies, resources; no rules, and no import that takes time."""
+
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+# Own code first, here and in every job: another checkout's package may be installed, or lie on PYTHONPATH.
+ROOT = Path(workflow.basedir).parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+from snakemake.exceptions import WorkflowError
+
+from workflow.core import devices, grid, progress, rooms
+from workflow.core.configuration import ConfigError, validate
+from workflow.core.fingerprint import fingerprint
+from workflow.core.provenance import must_carry
+
+try:
+    CONFIG = validate(config)
+    STUDIES = rooms.studies(CONFIG)
+    CLAIMS = rooms.claims(CONFIG)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+# Names the machine of a run that has not come to its end, for `make resume`.
+RUN = "results/.run"
+
+GPU = devices.gpu(CONFIG, workflow.resource_settings.overwrite_resources, rooms.training(STUDIES))
+# Resources and no parameters: a change of them reruns nothing.
+TRAIN_RESOURCES = {"compile_cache": CONFIG.compile_cache, "state": "results/state"}
+TRAIN_RESOURCES |= {"checkpoint_seconds": round(60 * CONFIG.checkpoint_minutes)} | ({"gpu": 1} if GPU else {})
+TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
+MACHINE = {"device": CONFIG.device, "threads": CONFIG.threads}
+
+
+onstart:
+    try:
+        os.makedirs("results", exist_ok=True)
+        tempfile.TemporaryFile(dir="results").close()
+    except OSError as error:
+        raise WorkflowError(
+            f"results: cannot be written ({error}); allowed: a folder that can be written, with room; make room, give "
+            "the right to write, or run elsewhere: snakemake --directory FOLDER"
+        ) from None
+    if CONFIG.device == "auto":
+        print(f"device: auto finds {'a GPU' if GPU else 'no GPU, training runs on the CPU'}")
+    Path(RUN).write_text(socket.gethostname(), encoding="utf-8")
+    progress.start(rooms.trained_files(CONFIG), workflow.dag.jobs, workflow.dag.needrun_jobs())
+
+
+onsuccess:
+    Path(RUN).unlink(missing_ok=True)
+
+
+onerror:
+    Path(RUN).unlink(missing_ok=True)
+
+
+def settings(section, *keys):
+    """Return the named keys of a section, so that a job depends on those and no others."""
+    return {key: getattr(section, key) for key in keys}
+
+
+def made(rule, wildcards, **others):
+    """Return what the file of a rule's job must carry; its wildcards are these but for the others."""
+    return must_carry(getattr(rules, rule).params, {**dict(wildcards.items()), **others})
+
+
+def made_by_each(rule, arms=(), models=None):
+    """Return what the files of all of a rule's jobs must carry."""
+    return must_carry(getattr(rules, rule).params, arms=arms, models=models and getattr(rules, models).params)
+
+
+def aggregated(study):
+    """Return what the aggregated file of a study must carry."""
+    return must_carry(getattr(rules, f"aggregate_{study}").params, {})
+
+
+def growing(amount, each=0, models=lambda wildcards: 0):
+    """Return a resource that grows with the models of the job and with the attempt.
+
+    A job that was killed for want of it is retried with more.
+    """
+    return lambda wildcards, attempt: attempt * (amount + (each * models(wildcards) if each else 0))
+
+
+def rows(arms):
+    """Return the arms of a study as plain rows for a job's parameters."""
+    return [arm._asdict() for arm in arms]
+
+
+def of_study(name):
+    """Return the files that a study ends in: its figures, its tables, and its verdicts where there are claims."""
+    if name not in STUDIES:
+        raise WorkflowError(f"{name}: this configuration plans nothing of it; config/README.md tells how to switch it on")
+    study = STUDIES[name]
+    place = f"results/{study.paper}"
+    files = collect(f"{place}/figures/{{figure}}.{{form}}", figure=study.figures, form=["pdf", "png"])
+    files += collect(f"{place}/{{table}}.{{form}}", table=study.tables, form=["csv", "md", "html"])
+    return files + (collect(f"{place}/{name}/claims.{{form}}", form=["csv", "md", "html"]) if CLAIMS[name] else [])
+
+
+def of_paper(paper):
+    """Return the files that all studies of a paper end in."""
+    return [file for name, study in STUDIES.items() if study.paper == paper for file in of_study(name)]

@@ -1,0 +1,127 @@
+"""The configuration: what every key may hold, checked as a whole before any job starts.
+
+The keys of the run stand here; each paper's room adds its own sections, as a subclass of Run with the name of its
+paper in `workflow/<paper>/configuration.py`.
+"""
+
+import functools
+import importlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import pydantic
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from workflow.core import checks, messages
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Integer = Annotated[int, BeforeValidator(checks.no_flag)]
+Real = Annotated[float, BeforeValidator(checks.no_flag)]  # reads '1e-6' too, which YAML 1.1 takes for text
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(checks.plain)]
+Place = Annotated[str, Field(min_length=1)]
+Count = Annotated[Integer, Field(ge=1)]
+Index = Annotated[Integer, Field(ge=0)]
+Positive = Annotated[Real, Field(gt=0)]
+NonNegative = Annotated[Real, Field(ge=0)]
+Exponents = Annotated[
+    tuple[Annotated[Real, AfterValidator(checks.two_decimals)], ...], AfterValidator(checks.ascending)
+]
+TuningSeeds = Annotated[tuple[Annotated[Integer, Field(ge=1000)], ...], AfterValidator(checks.ascending)]
+
+
+class ConfigError(ValueError):
+    """One message with a line for every fault: key, value, what is allowed, how to mend it."""
+
+
+class Section(pydantic.BaseModel):
+    """A frozen section of the configuration that refuses unknown keys."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @pydantic.field_validator("*")
+    @classmethod
+    def remember(cls, value: Any, info: ValidationInfo) -> Any:
+        # Key by key, so that one fault in a section does not keep the rules of later sections from being checked.
+        section = "" if issubclass(cls, Run) else re.sub(r"(?<=.)([A-Z])", r"_\1", cls.__name__).lower() + "."
+        info.context[section + info.field_name] = value
+        return value
+
+
+class Run(Section):
+    """The keys of the run, which every paper has."""
+
+    papers: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(checks.once)]
+    master_seed: Index
+    seeds: Annotated[Integer, Field(ge=2, le=10000)]  # an interval needs two; file names carry four digits
+    seeds_per_shard: Count
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Count
+    compile: Flag
+    compile_cache: Place
+    data_cache: Place
+    checkpoint_minutes: Annotated[Real, Field(ge=0.01)]
+    records: Annotated[Integer, Field(ge=2)]
+    exponents: Annotated[Exponents, Field(min_length=2)]
+
+
+def rooms() -> list[str]:
+    """Return the papers that there are: the folders of workflow/ with a configuration of their own."""
+    found = Path(__file__).parents[1].glob("*/configuration.py")
+    return sorted(path.parent.name for path in found if path.parent.name != "core")
+
+
+def default() -> dict:
+    """Return the configuration that comes with the workflow: config.yaml and the file of each of its papers."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    for paper in config["papers"]:
+        config |= yaml.safe_load((ROOT / "config" / f"{paper}.yaml").read_text(encoding="utf-8"))
+    return config
+
+
+@functools.cache
+def model(papers: tuple[str, ...]) -> type[Run]:
+    """Return the model of a configuration of some papers: the keys of the run, then the sections of each paper."""
+    bases = [getattr(importlib.import_module(f"workflow.{paper}.configuration"), paper.title()) for paper in papers]
+    return pydantic.create_model("Config", __base__=(*reversed(bases), Run) if bases else Run)
+
+
+def keys(section: type[Section], prefix: str = "") -> list[str]:
+    """Return every key in dotted form; `*` stands for a name that the user chooses."""
+    found = []
+    for name, field in section.model_fields.items():
+        found.append(prefix + name)
+        for inner in sections(field.annotation):
+            found += keys(inner, f"{prefix}{name}." + "*." * (inner is not field.annotation))
+    return found
+
+
+def sections(annotation: Any) -> list[type[Section]]:
+    """Return the sections that a key may hold, itself or by names."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in sections(part)]
+
+
+def validate(config: dict) -> Run:
+    """Return the configuration with every value checked and converted; nothing else makes one.
+
+    Raises ConfigError that names every faulty key, one a line.
+    """
+    papers = config.get("papers")
+    if not isinstance(papers, list | tuple) or not papers or (unknown := [p for p in papers if p not in rooms()]):
+        named = f"{messages.shown(unknown)} given" if papers and isinstance(papers, list | tuple) else "not given"
+        raise ConfigError(
+            f"1 fault in the configuration:\npapers: {named}; allowed: a list of {', '.join(rooms())}; write for "
+            f"example {messages.shown(rooms())}"
+        )
+    shape = model(tuple(dict.fromkeys(papers)))
+    try:
+        return shape.model_validate(config, context={})
+    except pydantic.ValidationError as error:
+        known = keys(shape)
+        problems = [line for fault in error.errors() for line in messages.lines(fault, known, default())]
+    count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
+    raise ConfigError("\n".join([f"{count} in the configuration; config/README.md explains every key:", *problems]))

@@ -1,0 +1,67 @@
+"""The parts of any experiment grid: arms and shards of seeds.
+
+A cell is one trained model (arm and the labels of its study, seed). A shard is a fixed block of seeds of one cell
+family, trained together in one job; block borders are multiples of seeds_per_shard, so more seeds add shards and touch
+none.
+"""
+
+from collections.abc import Container, Iterable
+from itertools import product
+from typing import NamedTuple
+
+from workflow.core.configuration import Run
+from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
+
+TUNING = "tuning"  # the shard of the seeds that choose learning rates
+
+
+class Arm(NamedTuple):
+    """A method with all that is fixed of it: covariance estimator ('none') and exponent (None), hyper-parameters.
+
+    learning_rate: its own in the synthetic studies; None: that of the section single_index.
+    """
+
+    id: str
+    method: str
+    estimator: str = "none"
+    p: float | None = None
+    hyperparameters: dict[str, float] = {}
+    learning_rate: float | None = None
+
+
+def sigma_arm(estimator: str, p: float) -> Arm:
+    """Return the arm of P = Sigma^p with the covariance of one estimator."""
+    return Arm(f"sigma_{estimator}_p{p:+.2f}", BY_COVARIANCE, estimator, p)
+
+
+def method_arms(cfg: Run, method: str, given: dict[str, float | tuple[float, ...]], tuned: Container[str]) -> list[Arm]:
+    """Return an arm for each value of the hyper-parameters that are lists; its name carries those and no others.
+
+    A power p that is not given runs over the grid of exponents; hyper-parameters that are tuned belong to no arm.
+    """
+    names = [name for name in HYPERPARAMETERS[method] if name not in tuned]
+    values = {name: given.get(name, cfg.exponents) for name in names}
+    swept = [name for name in names if isinstance(values[name], tuple)]
+    arms = []
+    for chosen in product(*(values[name] for name in swept)):
+        fixed = values | dict(zip(swept, chosen, strict=True))
+        labels = (f"_{name}{value:{'+.2f' if name == 'p' else 'g'}}" for name, value in zip(swept, chosen, strict=True))
+        arms.append(Arm(method + "".join(labels), method, p=fixed.get("p"), hyperparameters=fixed))
+    return arms
+
+
+def shards(cfg: Run) -> dict[str, list[int]]:
+    """Return the shards of the result seeds by name, `seeds0000-0009`, both ends included."""
+    size = cfg.seeds_per_shard
+    blocks = (range(first, min(first + size, cfg.seeds)) for first in range(0, cfg.seeds, size))
+    return {f"seeds{block[0]:04d}-{block[-1]:04d}": list(block) for block in blocks}
+
+
+def seeds(shard: str) -> list[int]:
+    """Return the seeds of a shard of the result seeds."""
+    return list(range(int(shard[5:9]), int(shard[10:14]) + 1))
+
+
+def any_of(values: Iterable[str]) -> str:
+    """Return a wildcard constraint that matches exactly the values."""
+    return "|".join(value.replace("+", r"\+").replace(".", r"\.") for value in dict.fromkeys(values))

@@ -1,0 +1,75 @@
+"""Figures and verdicts, the same for every study.
+
+INPUTS   results/{paper}/{study}.nc, config/claims/{paper}.yaml
+OUTPUTS  results/{paper}/{study}/claims.{csv,md,html}; the outputs of `plot` are given where a paper uses it, with the
+         captions of its room
+"""
+
+DRAWN = {figure: study for study in STUDIES.values() for figure in study.figures}
+
+
+def category(kind):
+    """Return the category of a paper's figures or verdicts in the report, as a function of wildcards."""
+    return lambda wildcards: f"{rooms.signs(CONFIG)[wildcards.paper]} {kind}"
+
+
+def figure_labels(wildcards):
+    """Return how the report names a figure: its place, and what it shows."""
+    number = list(DRAWN).index(wildcards.figure) + 1
+    return {"figure": f"{number:02d} {wildcards.figure}", "shows": DRAWN[wildcards.figure].figures[wildcards.figure]}
+
+
+localrules:
+    judge,
+
+
+rule plot:
+    input:
+        data=lambda w: f"results/{w.paper}/{DRAWN[w.figure].name}.nc",
+    log:
+        "results/logs/plot.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        expected=lambda w: aggregated(DRAWN[w.figure].name),
+        code=lambda w: fingerprint(f"{w.paper}/plot_{w.figure}.py"),
+    script:
+        "../../scripts/{wildcards.paper}/plot_{wildcards.figure}.py"
+
+
+rule judge:
+    input:
+        unpack(lambda w: {name: f"results/{STUDIES[name].paper}/{name}.nc" for name in rooms.compared(CLAIMS, w.study)}),
+        claims=lambda w: rooms.claims_file(w.paper),
+    output:
+        csv="results/{paper}/{study}/claims.csv",
+        md="results/{paper}/{study}/claims.md",
+        html=report(
+            "results/{paper}/{study}/claims.html",
+            caption="captions/claims.rst",
+            category=category("claims"),
+            labels={"study": "{study}"},
+        ),
+    log:
+        "results/logs/{paper}/{study}/claims.log",
+    benchmark:
+        "results/benchmarks/{paper}/{study}/claims.tsv"
+    wildcard_constraints:
+        paper=grid.any_of(CONFIG.papers),
+        study=grid.any_of(STUDIES),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        study="{study}",
+        expected=lambda w: {name: aggregated(name) for name in rooms.compared(CLAIMS, w.study)},
+        code=lambda w: fingerprint("core/judge.py", f"featurelearning/{w.paper}/studies.py"),
+    script:
+        "../../scripts/core/judge.py"

@@ -1,0 +1,102 @@
+"""P1's grid, wildcards and parameters, which its rule files share; no rules."""
+
+from featurelearning.files.sets import SETS
+from workflow.core.grid import TUNING
+from workflow.preconditioning import grid as p1
+from workflow.preconditioning import real_grid
+
+SYNTHETIC_ARMS = {arm.id: arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study)}
+OOD_ARMS = {arm.id: arm for arm in p1.ood_arms(CONFIG)}
+DIAGNOSED = p1.diagnosed(CONFIG)
+MNIST = {name.removesuffix("-ubyte").replace("-", "_"): f"{CONFIG.data_cache}/mnist/{name}" for name in SETS["mnist"].files}
+
+# The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
+READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
+
+# Wildcards of the synthetic studies, and of the study of MNIST.
+SYNTHETIC = {
+    "study": grid.any_of([*p1.SYNTHETIC, "transfer"]),
+    "case": grid.any_of(case for study in p1.SYNTHETIC for case in p1.cases(CONFIG, study)),
+    "snr": grid.any_of(f"{snr:.2f}" for snr in [*CONFIG.noise.snrs, CONFIG.teachers.snr]),
+    "shard": grid.any_of(grid.shards(CONFIG)),
+}
+SYNTHETIC_ARM = SYNTHETIC | {"arm": grid.any_of(SYNTHETIC_ARMS)}
+OOD_SHARD = {"shard": grid.any_of([*grid.shards(CONFIG), TUNING])}
+OOD_ARM = OOD_SHARD | {"arm": grid.any_of(OOD_ARMS)}
+
+TRAINING = settings(CONFIG, "records", "compile")
+LAST_ONLY = {"records": 2}  # of tuning, which reads the last accuracy
+OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay") | settings(CONFIG, "records")
+
+
+def synthetic_arm(wildcards):
+    """Return the arm of a job of the synthetic studies, as plain parameters."""
+    return SYNTHETIC_ARMS[wildcards.arm]._asdict()
+
+
+def ood_arm(wildcards):
+    """Return the arm of a job of the MNIST study, as plain parameters."""
+    return OOD_ARMS[wildcards.arm]._asdict()
+
+
+def single_index_covariance(wildcards):
+    """Return the covariance file of a synthetic job whose arm uses one."""
+    estimator = SYNTHETIC_ARMS[wildcards.arm].estimator
+    folder = f"results/preconditioning/{wildcards.study}/covariance/{estimator}"
+    path = f"{folder}/{wildcards.case}_snr{wildcards.snr}_{wildcards.shard}.nc"
+    return {"covariance": path} if estimator != "none" else {}
+
+
+def ood_covariance(wildcards):
+    """Return the covariance file of a job whose arm uses one; without a shard it is a tuning job."""
+    shard = getattr(wildcards, "shard", TUNING)
+    path = f"results/preconditioning/ood/covariance/empirical/{shard}.nc"
+    return {"covariance": path} if OOD_ARMS[wildcards.arm].estimator != "none" else {}
+
+
+def seeds(wildcards):
+    """Return the seeds of the job's shard."""
+    return p1.seeds(CONFIG, wildcards.shard)
+
+
+def models(wildcards):
+    """Return the number of models of the job's shard."""
+    return len(seeds(wildcards))
+
+
+def tuned_models(wildcards):
+    """Return the number of models of a job that chooses a learning rate."""
+    return len(p1.candidates(CONFIG, OOD_ARMS[wildcards.arm])) * len(CONFIG.ood.tuning_seeds)
+
+
+def case_parameters(wildcards):
+    """Return the spectrum and directions of the job's case."""
+    return p1.cases(CONFIG, wildcards.study)[wildcards.case].task
+
+
+def variant(wildcards):
+    """Return the settings that the job's case has of its own."""
+    return p1.cases(CONFIG, wildcards.study)[wildcards.case].settings
+
+
+def optimizer(wildcards):
+    """Return the module of the job's method, which its script loads by name."""
+    return f"featurelearning/optimizers/{(SYNTHETIC_ARMS | OOD_ARMS)[wildcards.arm].method}.py"
+
+
+def gathering(study):
+    """Return the parameters of the job that gathers a synthetic study."""
+    plan = p1.plan(CONFIG, study)
+    arms = [arm for arm, _ in plan]
+    return {
+        "study": study,
+        "arms": rows(arms),
+        "seeds": CONFIG.seeds,
+        "snrs": sorted({snr for _, snrs in plan for snr in snrs}),
+        "planned": {arm.id: snrs for arm, snrs in plan},
+        "cases": {name: case.task["eigenvalues"] for name, case in p1.cases(CONFIG, study).items()},
+        "expected": {
+            "train": made_by_each("train_single_index", arms),
+            "evaluate": made_by_each("evaluate_noise", arms, models="train_single_index"),
+        },
+    }

@@ -1,0 +1,81 @@
+"""Data sets, a file per seed block.
+
+OUTPUTS  {data_cache}/mnist/*                                   the four idx files, checked by sha256
+         results/preconditioning/{noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
+         results/preconditioning/ood/data/{shard}.nc                            class patterns and splits
+"""
+
+
+localrules:
+    mnist,
+
+
+rule mnist:
+    output:
+        **{name: update(path) for name, path in MNIST.items()},
+    log:
+        "results/logs/preconditioning/mnist.log",
+    benchmark:
+        "results/benchmarks/preconditioning/mnist.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(30),
+    params:
+        folder=CONFIG.ood.folder,
+    script:
+        "../../scripts/preconditioning/mnist.py"
+
+
+rule single_index_data:
+    output:
+        data="results/preconditioning/{study}/data/{case}_snr{snr}_{shard}.nc",
+    log:
+        "results/logs/preconditioning/{study}/data/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/{study}/data/{case}_snr{snr}_{shard}.tsv"
+    wildcard_constraints:
+        **SYNTHETIC,
+    conda:
+        "../../envs/data.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=growing(900, each=10, models=models),
+        runtime=growing(10),
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=seeds,
+        study="{study}",
+        case=case_parameters,
+        snr=lambda wildcards: float(wildcards.snr),
+        variant=variant,
+        settings=settings(CONFIG.single_index, "samples_train", "samples_test", "link_sharpness"),
+        code=fingerprint("preconditioning/single_index_data.py"),
+    script:
+        "../../scripts/preconditioning/single_index_data.py"
+
+
+rule ood_data:
+    output:
+        data="results/preconditioning/ood/data/{shard}.nc",
+    log:
+        "results/logs/preconditioning/ood/data/{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/ood/data/{shard}.tsv"
+    wildcard_constraints:
+        **OOD_SHARD,
+    conda:
+        "../../envs/data.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=growing(900, each=10, models=models),
+        runtime=growing(10),
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=seeds,
+        settings=settings(CONFIG.ood, "samples_train", "samples_validation", "pattern_scale"),
+        code=fingerprint("preconditioning/ood_data.py"),
+    script:
+        "../../scripts/preconditioning/ood_data.py"

@@ -1,0 +1,121 @@
+"""Evaluation of trained models; reads parameters and never trains.
+
+INPUTS   results/preconditioning/{noise,transfer,ood}/train/...
+OUTPUTS  results/preconditioning/{noise,firmness,teachers,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
+         results/preconditioning/ood/evaluate/{arm}/{shard}.nc
+         results/preconditioning/theory/evaluate/{shard}.nc
+"""
+
+
+rule evaluate_noise:
+    input:
+        data="results/preconditioning/{study}/data/{case}_snr{snr}_{shard}.nc",
+        model="results/preconditioning/{study}/train/{arm}/{case}_snr{snr}_{shard}.nc",
+    output:
+        evaluation="results/preconditioning/{study}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
+    log:
+        "results/logs/preconditioning/{study}/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/{study}/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    wildcard_constraints:
+        **SYNTHETIC_ARM | {"study": grid.any_of(p1.SYNTHETIC)},
+    conda:
+        "../../envs/analysis.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=growing(1300, each=20, models=models),
+        runtime=growing(10),
+    params:
+        expected=lambda w: {
+            "data": made("single_index_data", w),
+            "model": made("train_single_index", w),
+        },
+        code=fingerprint("preconditioning/evaluate_noise.py"),
+    script:
+        "../../scripts/preconditioning/evaluate_noise.py"
+
+
+rule evaluate_transfer:
+    input:
+        data="results/preconditioning/transfer/data/{case}_snr{snr}_{shard}.nc",
+        frozen="results/preconditioning/noise/train/{arm}/{case}_snr{snr}_{shard}.nc",
+        unfrozen="results/preconditioning/transfer/train/{arm}/{case}_snr{snr}_{shard}.nc",
+    output:
+        evaluation="results/preconditioning/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.nc",
+    log:
+        "results/logs/preconditioning/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/transfer/evaluate/{arm}/{case}_snr{snr}_{shard}.tsv"
+    wildcard_constraints:
+        **{key: value for key, value in SYNTHETIC_ARM.items() if key != "study"},
+    conda:
+        "../../envs/analysis.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=growing(1300, each=20, models=models),
+        runtime=growing(10),
+    params:
+        ridge=CONFIG.transfer.ridge,
+        expected=lambda w: {
+            "data": made("single_index_data", w, study="transfer"),
+            "frozen": made("train_single_index", w, study="noise"),
+            "unfrozen": made("train_single_index", w, study="transfer"),
+        },
+        code=fingerprint("preconditioning/evaluate_transfer.py"),
+    script:
+        "../../scripts/preconditioning/evaluate_transfer.py"
+
+
+rule evaluate_ood:
+    input:
+        **READ_MNIST,
+        data="results/preconditioning/ood/data/{shard}.nc",
+        model="results/preconditioning/ood/train/{arm}/{shard}.nc",
+    output:
+        evaluation="results/preconditioning/ood/evaluate/{arm}/{shard}.nc",
+    log:
+        "results/logs/preconditioning/ood/evaluate/{arm}/{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/ood/evaluate/{arm}/{shard}.tsv"
+    wildcard_constraints:
+        **OOD_ARM,
+    conda:
+        TRAIN_ENV
+    threads: CONFIG.threads
+    resources:
+        mem_mb=growing(1300, each=20, models=models),
+        runtime=growing(10),
+    params:
+        master_seed=CONFIG.master_seed,
+        threads=CONFIG.threads,
+        expected=lambda w: {"data": made("ood_data", w), "model": made("train_ood", w)},
+        code=fingerprint("preconditioning/evaluate_ood.py"),
+    script:
+        "../../scripts/preconditioning/evaluate_ood.py"
+
+
+rule evaluate_theory:
+    output:
+        evaluation="results/preconditioning/theory/evaluate/{shard}.nc",
+    log:
+        "results/logs/preconditioning/theory/evaluate/{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/theory/evaluate/{shard}.tsv"
+    priority: 10
+    wildcard_constraints:
+        shard=SYNTHETIC["shard"],
+    conda:
+        "../../envs/train-cpu.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(30),
+    params:
+        master_seed=CONFIG.master_seed,
+        seeds=seeds,
+        exponents=CONFIG.exponents,
+        theory=CONFIG.theory.model_dump(),
+        threads=CONFIG.threads,
+        code=fingerprint("preconditioning/evaluate_theory.py"),
+    script:
+        "../../scripts/preconditioning/evaluate_theory.py"
