@@ -25,6 +25,9 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+# Whether this is no run, but the making of a report of what there is.
+REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
+
 # Names the machine of a run that has not come to its end, for `make resume`.
 RUN = "results/.run"
 
@@ -92,10 +95,29 @@ def rows(arms):
     return [arm._asdict() for arm in arms]
 
 
+def made_already(name):
+    """Return whether all files that a study ends in are there."""
+    return all(os.path.exists(file) for file in of_study(name))
+
+
+def of_run():
+    """Return the files that the run ends in: those of every study, and what it cost.
+
+    The report of a run that was not of everything holds what there is, and says what there is not.
+    """
+    names = [name for name in STUDIES if made_already(name)] if REPORTING else list(STUDIES)
+    files = [file for name in names for file in of_study(name)]
+    costs = [f"results/{name}" for name in ("costs.csv", "costs.html", "timeline.png")]
+    complete = len(names) == len(STUDIES) and (not REPORTING or all(map(os.path.exists, costs)))
+    return files + (costs if complete else [])
+
+
 def of_study(name):
     """Return the files that a study ends in: its figures, its tables, and its verdicts where there are claims."""
     if name not in STUDIES:
-        raise WorkflowError(f"{name}: this configuration plans nothing of it; config/README.md tells how to switch it on")
+        raise WorkflowError(
+            f"{name}: this configuration plans nothing of it; config/README.md tells how to switch it on"
+        )
     study = STUDIES[name]
     place = f"results/{study.paper}"
     files = collect(f"{place}/figures/{{figure}}.{{form}}", figure=study.figures, form=["pdf", "png"])
@@ -106,3 +128,7 @@ def of_study(name):
 def of_paper(paper):
     """Return the files that all studies of a paper end in."""
     return [file for name, study in STUDIES.items() if study.paper == paper for file in of_study(name)]
+
+
+# For the first page of the report.
+config["papers_of_report"] = rooms.overview(CONFIG, STUDIES, made_already if REPORTING else lambda name: True)

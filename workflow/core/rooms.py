@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -36,6 +37,19 @@ def training(studies: dict[str, Study]) -> list[str]:
 def trained_files(cfg: Run) -> dict[str, int]:
     """Return the number of cells in each file of trained models."""
     return {path: count for module in grids(cfg) for path, count in module.trained_files(cfg).items()}
+
+
+def overview(cfg: Run, planned: dict[str, Study], is_made: Callable[[str], bool]) -> list[dict]:
+    """Return what the report's first page says: of each paper what it is, and of each of its studies the state."""
+    rows = []
+    for name in cfg.papers:
+        paper = importlib.import_module(f"featurelearning.{name}.studies").PAPER
+        states = {
+            study.title: "not planned" if study.name not in planned else "made" if is_made(study.name) else "not run"
+            for study in declared([name]).values()
+        }
+        rows.append({**paper._asdict(), "studies": states})
+    return rows
 
 
 def signs(cfg: Run) -> dict[str, str]:

@@ -8,7 +8,9 @@ from workflow.preconditioning import real_grid
 SYNTHETIC_ARMS = {arm.id: arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study)}
 OOD_ARMS = {arm.id: arm for arm in p1.ood_arms(CONFIG)}
 DIAGNOSED = p1.diagnosed(CONFIG)
-MNIST = {name.removesuffix("-ubyte").replace("-", "_"): f"{CONFIG.data_cache}/mnist/{name}" for name in SETS["mnist"].files}
+MNIST = {
+    name.removesuffix("-ubyte").replace("-", "_"): f"{CONFIG.data_cache}/mnist/{name}" for name in SETS["mnist"].files
+}
 
 # The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
 READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}

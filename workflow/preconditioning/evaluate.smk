@@ -101,9 +101,9 @@ rule evaluate_theory:
         "results/logs/preconditioning/theory/evaluate/{shard}.log",
     benchmark:
         "results/benchmarks/preconditioning/theory/evaluate/{shard}.tsv"
-    priority: 10
     wildcard_constraints:
         shard=SYNTHETIC["shard"],
+    priority: 10
     conda:
         "../../envs/train-cpu.yaml"
     threads: CONFIG.threads

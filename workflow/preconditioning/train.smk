@@ -55,10 +55,10 @@ rule tune_ood:
         "results/logs/preconditioning/ood/tune/{arm}.log",
     benchmark:
         "results/benchmarks/preconditioning/ood/tune/{arm}.tsv"
-    # The longest jobs of the whole workflow: begun first, they do not end last.
-    priority: 10
     wildcard_constraints:
         arm=OOD_ARM["arm"],
+    # The longest jobs of the whole workflow: begun first, they do not end last.
+    priority: 10
     conda:
         TRAIN_ENV
     threads: CONFIG.threads
@@ -94,9 +94,9 @@ rule train_ood:
         "results/logs/preconditioning/ood/train/{arm}/{shard}.log",
     benchmark:
         "results/benchmarks/preconditioning/ood/train/{arm}/{shard}.tsv"
-    priority: 10
     wildcard_constraints:
         **OOD_ARM,
+    priority: 10
     conda:
         TRAIN_ENV
     threads: CONFIG.threads

@@ -1,0 +1,95 @@
+"""Which papers and studies there are, their jobs and times: `make list`, whose ARGS go to snakemake."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from featurelearning.evidence.studies import Study  # noqa: E402
+from workflow.core import configuration, rooms  # noqa: E402
+
+HEAD = ("ONLY=", "jobs", "core-minutes", "what it is")
+MISSING = "config plans nothing of it"
+
+
+def main(arguments: list[str]) -> None:
+    """Print a line for each paper and study of the configuration that these arguments of Snakemake give."""
+    studies = rooms.declared(configuration.rooms())
+    jobs = job_counts(graph([study for study in studies], arguments))
+    print(table(studies, jobs, {name: measured(study) for name, study in studies.items()}))
+
+
+def graph(targets: Iterable[str], arguments: list[str]) -> dict:
+    """Return Snakemake's graph of the jobs of some targets: nodes, and edges from a job to those that need it.
+
+    Targets of which the configuration plans nothing are left out, one by one; ends as Snakemake does if it fails.
+    """
+    targets = list(targets)
+    while targets:
+        command = [sys.executable, "-m", "snakemake", *targets, "--d3dag", "--forceall", *arguments]  # edges are of jobs to run
+        done = subprocess.run(command, capture_output=True, text=True)
+        if not done.returncode:
+            return json.loads(done.stdout[done.stdout.index('{"nodes"') :])
+        unplanned = [name for name in targets if f"{name}: this configuration plans nothing of it" in done.stderr]
+        if not unplanned:
+            raise SystemExit(done.stdout + done.stderr)
+        targets = [name for name in targets if name not in unplanned]
+    return {"nodes": [], "edges": []}
+
+
+def job_counts(graph: dict) -> dict[str, int]:
+    """Return the number of jobs that each target rule of a graph needs; a job that serves several counts for each."""
+    needs = defaultdict(list)
+    for link in graph["edges"]:
+        needs[link["v"]].append(link["u"])
+    ends = {
+        node["id"]: node["value"]["rule"] for node in graph["nodes"] if not any(node["id"] in u for u in needs.values())
+    }
+    counts = {}
+    for end, rule in ends.items():
+        seen, waiting = set(), [*needs[end]]
+        while waiting:
+            job = waiting.pop()
+            if job not in seen:
+                seen.add(job)
+                waiting += needs[job]
+        counts[rule] = len(seen)
+    return counts
+
+
+def measured(study: Study) -> float | None:
+    """Return the core-minutes of a study's own jobs in the last run, or None before there was one."""
+    files = Path(f"results/benchmarks/{study.paper}/{study.name}").rglob("*.tsv")
+    seconds = [float(row["s"]) for path in files for row in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t")]
+    return sum(seconds) / 60 if seconds else None
+
+
+def table(studies: dict[str, Study], jobs: dict[str, int], minutes: dict[str, float | None]) -> str:
+    """Return the table: a line for each paper, and below it one for each of its studies."""
+    rows = [HEAD]
+    for paper in dict.fromkeys(study.paper for study in studies.values()):
+        own = [study for study in studies.values() if study.paper == paper]
+        rows.append((paper, "", "", f"{len(own)} studies"))
+        for study in own:
+            found = minutes[study.name]
+            time = f"{found:.0f}" if found is not None else f"about {study.core_minutes:g}"
+            planned = study.name in jobs
+            rows.append(
+                (f"  {study.name}", str(jobs[study.name]) if planned else "0", time if planned else "", study.title)
+            )
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in (1, 2)), row[3]]) for row in rows]
+    note = (
+        "core-minutes: of the study's own jobs in the last run; `about`: at full size on an ordinary core, an estimate"
+    )
+    return "\n".join([*(line.rstrip() for line in lines), note])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
