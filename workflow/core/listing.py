@@ -32,7 +32,8 @@ def graph(targets: Iterable[str], arguments: list[str]) -> dict:
     """
     targets = list(targets)
     while targets:
-        command = [sys.executable, "-m", "snakemake", *targets, "--d3dag", "--forceall", *arguments]  # edges are of jobs to run
+        # Its edges are those of jobs that are to run, hence --forceall; nothing runs.
+        command = [sys.executable, "-m", "snakemake", *targets, "--d3dag", "--forceall", *arguments]
         done = subprocess.run(command, capture_output=True, text=True)
         if not done.returncode:
             return json.loads(done.stdout[done.stdout.index('{"nodes"') :])
