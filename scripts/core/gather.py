@@ -5,6 +5,7 @@ and .html. It comes last in every run, so it imports nothing that takes time, an
 told, and the table of that paper stays as it was.
 """
 
+import contextlib
 import importlib
 import sys
 from pathlib import Path
@@ -18,9 +19,9 @@ from featurelearning.files import atomic
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def claims_of(paper: str, studies: dict[str, Study], root: Path = ROOT) -> list[dict]:
+def claims_of(paper: str, studies: dict[str, Study]) -> list[dict]:
     """Return the valid claims of a paper; those that are not valid stop a run before its first job."""
-    path = root / "config" / "claims" / f"{paper}.yaml"
+    path = ROOT / "config" / "claims" / f"{paper}.yaml"
     listed = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return claim_schema.checked(listed, claim_schema.Rules(studies))[0]
 
@@ -44,8 +45,10 @@ def gather(paper: str, results: Path) -> str:
     claims = claims_of(paper, studies)
     owners = dict.fromkeys(words.compared(claim["contrast"])[0] for claim in claims)
     rows = verdicts.gathered(claims, judged(results / paper, list(owners)), studies)
-    for name, text in verdicts.texts(rows, f"{module.PAPER.sign}: claims and verdicts").items():
-        with atomic.whole(results / paper / f"claims.{name}") as temporary:
+    texts = verdicts.texts(rows, f"{module.PAPER.sign}: claims and verdicts")
+    with contextlib.ExitStack() as files:  # each gets its name at the end, when all are written
+        for name, text in texts.items():
+            temporary = files.enter_context(atomic.whole(results / paper / f"claims.{name}"))
             temporary.write_text(text, encoding="utf-8", newline="\n")
     return verdicts.summary(rows)
 

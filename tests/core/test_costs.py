@@ -72,10 +72,10 @@ def test_stage(name, stage):
 
 
 def test_table_of_known_files(folder, capsys):
-    table = costs.table(script.read(folder, threads=2))
+    table = costs.rows(script.read(folder, threads=2))
     assert [row["stage"] for row in table] == list(TABLE)
     for row in table:
-        assert [row[name] for name in list(costs.COLUMNS)[1:]] == pytest.approx(TABLE[row["stage"]])
+        assert [row[column.key] for column in costs.COLUMNS[1:]] == pytest.approx(TABLE[row["stage"]])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("8 benchmark files, 4 of them skipped")
     skipped = ("aggregate_ood", "ood/tune/adam", "ood/tune/momentum", "ood/tune/sgd")
@@ -84,14 +84,14 @@ def test_table_of_known_files(folder, capsys):
 
 def test_csv_holds_the_table(folder):
     table = costs.table(script.read(folder, threads=2))
-    rows = list(csv.DictReader(io.StringIO(costs.write_csv(table))))
+    rows = list(csv.DictReader(io.StringIO(table.csv())))
     assert {row["stage"]: float(row["core_hours"]) for row in rows} == {"noise/train": 6.0, "plot": 0.4, "all": 6.4}
     assert rows[0]["share"] == "0.9375" and rows[0]["jobs"] == "3"
 
 
 def test_page_holds_the_table(folder):
     jobs = script.read(folder, threads=2)
-    page = costs.page(costs.table(jobs), costs.summary(jobs))
+    page = costs.table(jobs).html()
     cells = ("3", "6.000", "93.8%", "3.000", "3600.0", "5400.0", "700")
     assert '<tr><th scope="row">noise/train</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in page
     assert "4 jobs, 6.40 core-hours within 161.7 minutes, at most 2 at once." in page  # from 200 to 9900 s
@@ -120,10 +120,10 @@ def test_gaps_of_more_than_an_hour_are_cut_out():
 
 
 def test_no_jobs_at_all_are_a_table_of_nothing():
-    (row,) = costs.table([])
+    (row,) = costs.rows([])
     assert (row["stage"], row["jobs"], row["core_hours"]) == ("all", 0, 0)
-    assert costs.write_csv([row]).splitlines()[1] == "all,0,0,,0,,,"
-    assert costs.page([row], costs.summary([])).count("<td>–</td>") == 4
+    assert costs.table([]).csv().splitlines()[1] == "all,0,0,,0,,,"
+    assert costs.table([]).html().count("<td>–</td>") == 4
     assert list(script.figure([]).axes[0].patches) == []
 
 

@@ -61,6 +61,8 @@ def read(text: str, name: str = "claims.csv") -> list[dict]:
     if missing:
         raise ValueError(f"{name}: no rows with the columns {', '.join(missing)}; delete it and run `make reproduce`")
     try:
+        if not text.endswith("\n"):
+            raise ValueError("its last line has no end")
         return [{column: _parse(row, column) for column in COLUMNS} for row in rows]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: truncated or changed ({error}); delete it and run `make reproduce`") from error
