@@ -10,148 +10,37 @@ import functools
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from math import isfinite, log
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator
 
 from featurelearning.evidence import words
-from featurelearning.evidence.studies import Study
+from featurelearning.evidence.claim_models import (
+    CUTOFF,
+    KINDS,
+    Arm,
+    Bounded,
+    Claim,
+    Directed,
+    Identity,
+    Label,
+    Method,
+    Number,
+    Rules,
+    Strict,
+    Text,
+    among,
+    effect,
+    is_number,
+    one_of,
+)
 
 ERROR_RATE = 0.05  # of a whole family of contrasts; Bonferroni's rule shares it out
 READINGS = ("final", "best_over_time", "at_equal_loss")
-CUTOFF = 0.6  # of difflib
 OVER_GRID = ("spearman", "argmin")
 PAIRED = ("difference", "noninferiority", "argmin")  # kinds with the sides a and b
-
-
-class Rules(NamedTuple):
-    """What a paper's claims are checked against: its studies, and the methods that there are (None: any).
-
-    by_covariance: the method that is an arm for each estimator and exponent.
-    """
-
-    studies: Mapping[str, Study]
-    methods: Collection[str] | None = None
-    by_covariance: str = ""
-
-    def figures(self) -> list[str]:
-        """Return the names of the figures of all studies."""
-        return [figure for study in self.studies.values() for figure in study.figures]
-
-
-def one_of(value: Any, allowed: Iterable[str]) -> Any:
-    allowed = list(allowed)
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, 1, CUTOFF)
-        raise ValueError(
-            f"allowed: {', '.join(allowed) or 'nothing'}" + (f"; did you mean '{near[0]}'?" if near else "")
-        )
-    return value
-
-
-def effect(value: Any) -> float:
-    """Return a positive number, or {log: ratio} as a number."""
-    if isinstance(value, dict) and set(value) == {"log"} and _number(value["log"]) and value["log"] > 1:
-        return log(value["log"])
-    if not _number(value) or value <= 0:
-        raise ValueError("allowed: a positive number such as 0.02 or 1.0e-10 (YAML reads 1e-10 as text), or {log: 1.1}")
-    return float(value)
-
-
-def number(value: Any) -> Any:
-    if not _number(value):
-        raise ValueError("allowed: a number such as -0.5 or 1.0e-1 (YAML reads 1e-1 as text)")
-    return value
-
-
-def label(value: Any) -> Any:
-    if not _number(value) and not (isinstance(value, str) and value):
-        raise ValueError("allowed: one label, a text or a number")
-    return value
-
-
-def known_method(value: Any, info: ValidationInfo) -> Any:
-    return value if info.context.methods is None else one_of(value, info.context.methods)
-
-
-def known_arm(value: str, info: ValidationInfo) -> str:
-    if info.context.methods is None:
-        return value
-    methods = [*info.context.methods, info.context.by_covariance.removesuffix("_power")]
-    if not any(value == method or value.startswith(f"{method}_") for method in methods):
-        near = difflib.get_close_matches(value, methods, 1, CUTOFF)
-        raise ValueError(
-            "allowed: an arm's name, which begins with that of its method"
-            + (f"; did you mean '{near[0]}'?" if near else f": {', '.join(methods)}")
-        )
-    return value
-
-
-def _number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-Text = Annotated[str, Field(min_length=1, strict=True)]
-Effect = Annotated[float, BeforeValidator(effect)]
-Number = Annotated[Any, BeforeValidator(number)]
-Label = Annotated[Any, BeforeValidator(label)]
-Figure = Annotated[Any, AfterValidator(lambda value, info: one_of(value, info.context.figures()))]
-Arm = Annotated[Text, AfterValidator(known_arm)]
-Method = Annotated[Text, AfterValidator(known_method)]
-
-
-def _among(allowed):
-    return AfterValidator(lambda value: one_of(value, allowed))
-
-
-class Strict(pydantic.BaseModel):
-    """A frozen section that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Claim(Strict):
-    """What every claim says; its contrast is checked by itself."""
-
-    id: Text
-    family: Text
-    reference: Text
-    statement: Text
-    figure: Figure
-    contrast: dict[str, Any]
-
-
-class Directed(Claim):
-    """A claim that the contrast has a sign, or is near zero."""
-
-    expected: Annotated[Any, _among(("negative", "positive", "zero"))]
-    smallest_effect: Effect
-
-
-class Bounded(Claim):
-    """A claim that side a is at most a margin larger than side b, or smaller."""
-
-    expected: Annotated[Any, _among(("no larger", "no smaller"))]
-    margin: Effect
-
-
-class Identity(Claim):
-    """A claim that a deviation is at most a tolerance."""
-
-    tolerance: Effect
-
-
-KINDS = {
-    "difference": Directed,
-    "spearman": Directed,
-    "argmin": Directed,
-    "offset": Directed,
-    "noninferiority": Bounded,
-    "identity": Identity,
-}
 LIMITS = {Directed: "smallest_effect", Bounded: "margin", Identity: "tolerance"}
 SCALES = {"identity": ("tolerance",), "offset": ("linear",)}  # of all other kinds: log, linear
 
@@ -242,7 +131,7 @@ def _contrast(contrast, rules):
     if kind == "offset" or "target" in contrast:
         if kind != "offset":
             faults.append(("contrast.target", "unknown key; allowed: with the kind offset"))
-        elif not _number(contrast.get("target")):
+        elif not is_number(contrast.get("target")):
             faults.append(
                 ("contrast.target", f"{_shown(contrast.get('target'))} given; allowed: a number such as -0.5")
             )
@@ -308,7 +197,7 @@ def _side(side, rules):
 def _shape(needed: tuple, optional: tuple, arms: str | bool, readings: tuple) -> type[Strict]:
     # The keys of a side of a contrast, as its study and its quantity have them.
     fields = dict.fromkeys(("study", "quantity"), (Any, ...)) | dict.fromkeys(needed, (Label, ...))
-    fields |= dict.fromkeys(optional, (Label, None)) | {"reading": (Annotated[Any, _among(readings)], "final")}
+    fields |= dict.fromkeys(optional, (Label, None)) | {"reading": (Annotated[Any, among(readings)], "final")}
     if arms == "single":
         fields |= {"arm": (Arm, None), "method": (Method, None), "estimator": (Text, None), "p": (Number, None)}
     elif arms == "grid":
