@@ -168,6 +168,12 @@ SIDE = "study, quantity, task, level, reading, arm, method, estimator, p"
         (1, "contrast.p", 1, "contrast.p: 1 given; this kind of contrast runs over the grid of p; remove it"),
         (1, "contrast.reading", "at_equal_loss", 'contrast.reading: "at_equal_loss" given; allowed: final, best_over'),
         (1, "contrast.quantity", "score", None),
+        (
+            1,
+            "contrast.quantity",
+            "chosen",
+            'contrast.quantity: "chosen" given; allowed: loss, error, weight, score, wait',
+        ),
         (1, "contrast.estimator", REMOVED, "contrast.estimator: missing"),
         (
             1,

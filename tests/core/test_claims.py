@@ -38,6 +38,7 @@ def sweep() -> xr.Dataset:
             "weight": ((*dims, "mode"), weight),
             "score": (dims, 0.5 + 0.1 * log_error),
             "waiting": (dims, np.exp(log_error) * 100),
+            "chosen_p": ("task", [1.0, -1.0]),
             "was_fitted": (dims, np.ones(shape, dtype="i1")),
             "diverged_at": (dims, np.full(shape, -1)),
         },
@@ -194,6 +195,15 @@ def test_directions_that_are_alike_are_read_by_their_mean_as_declared(data):
     assert judged(data, contrast | {"b": {"mode": 9}})["note"] == "mode 9 is not in the run, which has 0, 1, 2"
 
 
+@pytest.mark.parametrize(("task", "p"), [("easy", 1), ("hard", -1)])
+def test_a_quantity_may_be_that_of_an_arm_that_the_run_has_chosen_whose_divergence_is_seen(task, p, data):
+    contrast = {"kind": "difference", "study": "sweep", "task": task, **toy.GRID, "p": 0}
+    contrast |= {"a": {"quantity": "chosen"}, "b": {"quantity": "score"}}
+    assert judged(data, contrast)["estimate"] == pytest.approx(-0.1)
+    data["sweep"]["diverged_at"].loc[{"arm": f"sigma_population_p{p:+.2f}", "task": task, "seed": 5}] = 1
+    assert judged(data, contrast)["diverged"] == 2  # at both levels
+
+
 @pytest.mark.parametrize(
     ("late", "expected", "verdict"),
     [
@@ -310,7 +320,7 @@ def test_contrasts_say_what_was_averaged_over():
 def test_the_engine_names_no_study_quantity_or_figure_of_a_paper():
     """Neither as a string nor within one, in code; P1's declarations say what its names are."""
     names = {name for study in P1 for name in (study.name, *study.figures, *study.quantities, *study.coordinates)}
-    names -= {"kind", "bound", "exponent", "at_grid_edge"}  # conventions of the layout, and a unit
+    names -= {"kind", "bound", "at_grid_edge", "exponent", "deviation"}  # conventions of the layout, and units
     for path in sorted(Path(claims.__file__).parent.glob("*.py")):
         strings = re.findall(r'"([a-z_]+)"', path.read_text(encoding="utf-8"))
         assert not names & set(strings), path.name

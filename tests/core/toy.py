@@ -10,6 +10,8 @@ QUANTITIES = {
     "weight": Quantity("weight", scale="log", word="weight", labels=("mode",), alike="eigenvalue"),
     "score": Quantity("score", scale="linear", measure="score", word="score"),
     "waiting": Quantity("epochs until it is fitted", scale="log", word="time", reached="was_fitted"),
+    "chosen": Quantity("score of the chosen p", scale="linear", measure="score", of="score", at={"p": "chosen_p"}),
+    "chosen_p": Quantity("p that was chosen"),
     "was_fitted": Quantity("whether it was fitted"),
 }
 SWEEP = Study(

@@ -1,18 +1,24 @@
 """P1's claims judged on small data sets in the layout of its files, whose answers are known by construction."""
 
 import re
+import runpy
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from featurelearning.evidence import claims, statistics
+import synthetic
+from featurelearning.evidence import claims, statistics, verdicts, words
+from featurelearning.files import records
 from featurelearning.preconditioning import studies
+from synthetic import Job, Names
 from workflow.core import rooms
 
 CLAIMS, FAULTS = rooms.listed_claims("preconditioning")
 STUDIES = {study.name: study for study in studies.STUDIES}
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 EXPONENTS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
 SEEDS = np.arange(10)
 SPEED = 1 + 0.01 * SEEDS  # makes every contrast differ from seed to seed: its mean over ten seeds is 1.045
@@ -527,3 +533,39 @@ def test_one_seed_has_an_estimate_and_no_verdict(datasets):
 )
 def test_contrasts_are_described_in_one_line(name, text, datasets):
     assert judged(name, datasets)["contrast"] == text
+
+
+def judge(folder, datasets, expected=None, **params):
+    """Run scripts/core/judge.py on files of these data sets; what the claims are is in its parameters."""
+    for name, data in datasets.items():
+        records.write(data.assign_attrs(synthetic.ATTRIBUTES), folder / f"{name}.nc")
+    outputs = {form: folder / f"claims.{form}" for form in ("csv", "md", "html")}
+    expected = {name: {} for name in datasets} | (expected or {})
+    job = Job(
+        input=Names(**{name: folder / f"{name}.nc" for name in datasets}),
+        output=Names(**outputs),
+        params=Names(paper="preconditioning", expected=expected, **params),
+        log=[folder / "log"],
+        scriptdir=str(SCRIPTS / "core"),
+    )
+    runpy.run_path(str(SCRIPTS / "core" / "judge.py"), {"snakemake": job})
+    return {form: path.read_text(encoding="utf-8") for form, path in outputs.items()}
+
+
+def test_script_judges_the_claims_of_a_study_and_writes_every_format(tmp_path, datasets):
+    own = [claim for claim in CLAIMS if words.compared(claim["contrast"])[0] == "transfer"]
+    texts = judge(tmp_path, {"transfer": datasets["transfer"]}, claims=own)
+    rows = verdicts.read(texts["csv"])
+    assert [row["claim"] for row in rows] == [claim["id"] for claim in own]
+    assert {row["claim"]: row["verdict"] for row in rows} == {
+        claim["id"]: judged(claim["id"], datasets)["verdict"] for claim in own
+    }
+    said = verdicts.summary(rows)
+    assert all(said in text for text in (texts["md"], texts["html"], (tmp_path / "log").read_text(encoding="utf-8")))
+
+
+def test_script_refuses_a_file_of_other_code_and_writes_nothing(tmp_path, datasets):
+    with pytest.raises(SystemExit):
+        judge(tmp_path, {"ood": datasets["ood"]}, {"ood": {"code_fingerprint": "other"}}, claims=CLAIMS[:1])
+    assert "made by other code" in (tmp_path / "log").read_text(encoding="utf-8")
+    assert not list(tmp_path.glob("claims.*"))

@@ -40,15 +40,20 @@ class Job(NamedTuple):
 
 
 def stage(name: str) -> str:
-    """Return the stage of a benchmark file named below their folder: `noise/train`, `ood/tune`, `plot`, `costs`."""
+    """Return the stage of a benchmark file named below their folder, without its paper, whose studies have own names.
+
+    `noise/train`, `ood/tune` for the jobs of a study; `figures`, `claims`, `mnist`, `costs` for those before and after.
+    """
     path = PurePath(name)
-    return "/".join(path.parts[:-1][:2]) or path.stem
+    if len(path.parts) > 3:
+        return "/".join(path.parts[1:3])
+    return "figures" if path.parent.name == "figures" else path.stem
 
 
 def job(name: str, text: str, end: float, threads: int) -> Job | None:
     """Return the job of a benchmark file, or None where its text is not one row with a time in seconds.
 
-    The stages of a study take `threads` cores, and all that come after them take one.
+    The stages of a study take `threads` cores, and all that come before and after them take one.
     """
     try:
         (row,) = csv.DictReader(io.StringIO(text), delimiter="\t")

@@ -77,6 +77,7 @@ def _family(family, rules):
     if not isinstance(listed, list) or not listed:
         return [], [f"family {family['family']}: claims: {_shown(listed)} given; allowed: a list of claims"]
     shared, claims, faults = {key: value for key, value in family.items() if key != "claims"}, [], []
+    told = {}  # a fault of what claims share is told once, in the words of the first
     for own in listed:
         if not isinstance(own, dict) or not isinstance(own.get("id"), str):
             faults.append(
@@ -85,9 +86,10 @@ def _family(family, rules):
             continue
         claim = merged(shared, own)
         problems = _claim(claim, rules)
-        faults += [f"{_owner(key, shared, own)}: {key}: {problem}" for key, problem in problems]
+        for key, problem in problems:
+            told.setdefault((_owner(key, shared, own), key, problem.partition("; ")[0]), problem)
         claims += [] if problems else [_finished(claim, rules, 1 - ERROR_RATE / len(listed))]
-    return claims, faults
+    return claims, faults + [f"{owner}: {key}: {problem}" for (owner, key, _), problem in told.items()]
 
 
 def _repeated(what, names):
@@ -176,7 +178,9 @@ def _side(side, rules):
     if fault := _fault("study", side.get("study"), known):
         return [fault]
     study = rules.studies[side["study"]]
-    if fault := _fault("quantity", side.get("quantity"), study.comparable(*scales)):
+    # What names an arm by itself has no grid of them.
+    quantities = [name for name in study.comparable(*scales) if not (grid and study.quantities[name].of)]
+    if fault := _fault("quantity", side.get("quantity"), quantities):
         return [fault]
     quantity = study.quantities[side["quantity"]]
     readings = READINGS[: 2 if grid else 3] if study.loss and quantity.curve else READINGS[:1]
