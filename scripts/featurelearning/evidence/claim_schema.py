@@ -71,25 +71,30 @@ def merged(shared: Mapping, own: Mapping) -> dict:
 
 
 def _family(family, rules):
-    if not isinstance(family, dict) or not isinstance(family.get("family"), str):
-        return [], [f"{_shown(family)} given; allowed: a family, with its name as `family` and its claims as `claims`"]
-    listed = family.get("claims")
-    if not isinstance(listed, list) or not listed:
-        return [], [f"family {family['family']}: claims: {_shown(listed)} given; allowed: a list of claims"]
-    shared, claims, faults = {key: value for key, value in family.items() if key != "claims"}, [], []
-    told = {}  # a fault of what claims share is told once, in the words of the first
-    for own in listed:
-        if not isinstance(own, dict) or not isinstance(own.get("id"), str):
-            faults.append(
-                f"family {family['family']}: claims: {_shown(own)} given; allowed: a claim with its name as `id`"
-            )
-            continue
+    if fault := _no_family(family):
+        return [], [fault]
+    shared = {key: value for key, value in family.items() if key != "claims"}
+    level = 1 - ERROR_RATE / len(family["claims"])
+    claims, told = [], {}  # a fault of what claims share is told once, in the words of the first
+    for own in family["claims"]:
         claim = merged(shared, own)
         problems = _claim(claim, rules)
         for key, problem in problems:
             told.setdefault((_owner(key, shared, own), key, problem.partition("; ")[0]), problem)
-        claims += [] if problems else [_finished(claim, rules, 1 - ERROR_RATE / len(listed))]
-    return claims, faults + [f"{owner}: {key}: {problem}" for (owner, key, _), problem in told.items()]
+        claims += [] if problems else [_finished(claim, rules, level)]
+    return claims, [f"{owner}: {key}: {problem}" for (owner, key, _), problem in told.items()]
+
+
+def _no_family(family):
+    if not isinstance(family, dict) or not isinstance(family.get("family"), str):
+        return f"{_shown(family)} given; allowed: a family, with its name as `family` and its claims as `claims`"
+    where, listed = f"family {family['family']}: claims", family.get("claims")
+    if not isinstance(listed, list) or not listed:
+        return f"{where}: {_shown(listed)} given; allowed: a list of claims"
+    for own in listed:
+        if not isinstance(own, dict) or not isinstance(own.get("id"), str):
+            return f"{where}: {_shown(own)} given; allowed: a claim with its name as `id`"
+    return None
 
 
 def _repeated(what, names):
@@ -129,42 +134,36 @@ def _claim(claim, rules):
 
 
 def _contrast(contrast, rules):
-    faults, kind = [], contrast["kind"]
-    if kind == "offset" or "target" in contrast:
-        if kind != "offset":
-            faults.append(("contrast.target", "unknown key; allowed: with the kind offset"))
-        elif not is_number(contrast.get("target")):
-            faults.append(
-                ("contrast.target", f"{_shown(contrast.get('target'))} given; allowed: a number such as -0.5")
-            )
-    names = [name for name in ("a", "b") if kind in PAIRED or name in contrast]
-    for name in names:
-        if kind not in PAIRED:
-            faults.append((f"contrast.{name}", f"unknown key; allowed: with the kinds {', '.join(PAIRED)}"))
-        elif not isinstance(contrast.get(name), dict):
-            faults.append(
-                (f"contrast.{name}", f"{_shown(contrast.get(name))} given; allowed: what this side has of its own")
-            )
-        elif "study" in contrast and "study" in contrast[name]:
-            faults.append(
-                (f"contrast.{name}.study", "stands beside the sides as well; allowed: once, or in each of both")
-            )
-    if faults:
+    if faults := _frame(contrast):
         return faults
-    for name, side in zip(names or [""], words.sides(contrast), strict=True):
-        where = f"contrast.{name}" if name else "contrast"
+    faults, names = [], [name for name in ("a", "b") if name in contrast] or [None]
+    for name, side in zip(names, words.sides(contrast), strict=True):
         for key, problem in _side(side, rules):
-            faults.append(
-                (
-                    f"{where}.{key}" if name and key in contrast[name] or key not in contrast else f"contrast.{key}",
-                    problem,
-                )
-            )
-    if not faults and kind in ("difference", "noninferiority") and len(measures := _measures(contrast, rules)) > 1:
+            shared = name is None or key in contrast and key not in contrast[name]
+            faults.append((f"contrast.{key}" if shared else f"contrast.{name}.{key}", problem))
+    if not faults and contrast["kind"] != "argmin" and len(measures := _measures(contrast, rules)) > 1:
         faults.append(
             ("contrast", f"compares {' with '.join(sorted(measures))}; allowed: two quantities of one measure")
         )
     return list(dict.fromkeys(faults))
+
+
+def _frame(contrast):
+    # The keys beside those of a side: a, b and target.
+    kind, faults = contrast["kind"], []
+    if kind == "offset" and not is_number(contrast.get("target")):
+        faults.append(("contrast.target", f"{_shown(contrast.get('target'))} given; allowed: a number such as -0.5"))
+    if kind != "offset" and "target" in contrast:
+        faults.append(("contrast.target", "unknown key; allowed: with the kind offset"))
+    for name in ("a", "b"):
+        side, key = contrast.get(name), f"contrast.{name}"
+        if kind not in PAIRED:
+            faults += [(key, f"unknown key; allowed: with the kinds {', '.join(PAIRED)}")] if name in contrast else []
+        elif not isinstance(side, dict):
+            faults.append((key, f"{_shown(side)} given; allowed: what this side has of its own"))
+        elif "study" in contrast and "study" in side:
+            faults.append((f"{key}.study", "stands beside the sides as well; allowed: once, or in each of both"))
+    return faults
 
 
 def _measures(contrast, rules):
