@@ -283,6 +283,8 @@ def test_an_offset_says_the_value_and_the_target_and_not_their_difference(data):
     row = judged(data, contrast, expected="zero", smallest_effect=0.25)
     assert row["estimate"] == pytest.approx(0.025 - 1) and row["verdict"] == "contradicted"
     assert (row["measured"], row["claimed"]) == ("slope +0.03", "+1 ± 0.25")
+    exact = judged(data, contrast, expected="zero", smallest_effect=0.002)
+    assert (exact["measured"], exact["claimed"]) == ("slope +0.0250", "+1 ± 0.002")
     low, high = (float(end) for end in row["interval"].split(" to "))
     assert low == pytest.approx(row["ci_low"] + 1, abs=5e-3) and high == pytest.approx(row["ci_high"] + 1, abs=5e-3)
 

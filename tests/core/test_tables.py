@@ -116,7 +116,7 @@ def test_html_is_well_formed_escaped_and_needs_no_other_file():
         *parser.texts
     }
     assert {"1.7 times smaller error", "1.57 to 1.84 times smaller"} <= {*parser.texts}
-    assert "-0.5312 log-ratio, t [-0.612, -0.450], BCa [-0.600, -0.460]" in parser.texts
+    assert "its value: -0.5312 log-ratio, t [-0.612, -0.450], BCa [-0.600, -0.460]" in parser.texts
     assert "url(" not in page and "http" not in page
 
 

@@ -92,12 +92,13 @@ def test_csv_has_a_line_for_each_claim_and_variant_and_leaves_missing_numbers_em
             assert float(line["estimate"]) == pytest.approx(row["estimate"], rel=1e-5)
 
 
-def test_markdown_shows_mark_and_estimate_in_each_cell(rows):
+def test_markdown_shows_mark_and_measured_value_in_each_cell(rows):
+    said = ("8.08 times smaller error", "8.08 times larger error")  # exp 2.09
     lines = stability.texts(rows)["md"].splitlines()
     assert lines[0] == stability.held(rows)
     assert lines[2:4] == ["| claim | baseline | Same | Reversed | HighOnly |", "| --- | --- | --- | --- | --- |"]
-    assert "| P1-C1-high-final | ✔ -2.09 | ✔ -2.09 | ✘ +2.09 | ✔ -2.09 |" in lines
-    assert "| P1-C1-low-final | ✔ +2.09 | ✔ +2.09 | ✘ -2.09 | – |" in lines
+    assert "| P1-C1-high-final | ✔ {0} | ✔ {0} | ✘ {1} | ✔ {0} |".format(*said) in lines
+    assert "| P1-C1-low-final | ✔ {1} | ✔ {1} | ✘ {0} | – |".format(*said) in lines
     assert len(lines) == 4 + len(rows)
 
 
@@ -106,7 +107,9 @@ def test_html_is_well_formed_escaped_and_needs_no_other_file(rows):
     parser = Cells()
     parser.feed(stability.texts(rows)["html"])
     assert parser.open == [] and parser.links == []
-    assert {"p < q & P1-C1-high-final", "HighOnly", "✘ +2.09", stability.held(rows)} <= {*parser.texts}
+    assert {"p < q & P1-C1-high-final", "HighOnly", "✘ 8.08 times larger error", stability.held(rows)} <= {
+        *parser.texts
+    }
     assert "url(" not in stability.texts(rows)["html"] and "http" not in stability.texts(rows)["html"]
     assert stability.texts(rows)["html"].count('class="number not-run" title="not run"') == 8
 
@@ -130,7 +133,7 @@ def test_without_variants_only_the_baseline_is_judged():
     few = [claim for claim in CLAIMS if claim["id"] == "P1-F1-clean"]
     rows = stability.judged(few, noise_set(snrs=(1.0,)), {})
     assert stability.held(rows) == "Of 1 contrasts, as many have the verdict of the baseline: no variants."
-    assert "| P1-F1-clean | ✔ +3.13 |" in stability.texts(rows)["md"]
+    assert "| P1-F1-clean | ✔ 23 times larger error |" in stability.texts(rows)["md"]
 
 
 @pytest.fixture

@@ -118,10 +118,14 @@ def _parse(row, column):
 def _readable(row):
     said = {key: html.escape(str(value)) for key, value in row.items()}
     note = f"<small>Note: {said['note']}</small>" if row["note"] else ""
-    facts = "" if isnan(row["estimate"]) else f"{row['estimate']:+.4g} {said['unit']}, t {numbers(row, 'ci')}"
+    facts = (
+        "" if isnan(row["estimate"]) else f"its value: {row['estimate']:+.4g} {said['unit']}, t {numbers(row, 'ci')}"
+    )
     facts += "" if isnan(row["bca_low"]) else f", BCa {numbers(row, 'bca')}"
     details = "".join(f"<small>{text}</small>" for text in (said["contrast"], facts, said["reference"]) if text)
-    statement = f"{said['statement']}{note}<details><summary>contrast, numbers, reference</summary>{details}</details>"
+    statement = (
+        f"{said['statement']}{note}<details><summary>contrast, its value, reference</summary>{details}</details>"
+    )
     return {key: row[key] for key in ("claim", "figure", "measured", "interval", "claimed", "n")} | {
         "statement": Cell(row["statement"], statement),
         "verdict": Cell(marked(row["verdict"]), classes=f"verdict {style(row['verdict'])}"),

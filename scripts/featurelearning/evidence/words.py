@@ -1,7 +1,7 @@
 """Contrasts, measured values and claimed ones in the words and units of a reader; free of imports that take time."""
 
 from collections.abc import Iterable, Mapping
-from math import exp, isnan, nan
+from math import exp, floor, isnan, log10, nan
 
 from featurelearning.evidence.studies import Quantity, Study
 
@@ -84,7 +84,7 @@ def measured(claim: Mapping, row: Mapping, studies: Mapping[str, Study]) -> dict
     contrast = claim["contrast"]
     found = quantity(sides(contrast)[0], studies)
     if contrast["kind"] in ("identity", "spearman", "offset"):
-        say = "{:.1e}".format if contrast["kind"] == "identity" else _signed
+        say = "{:.1e}".format if contrast["kind"] == "identity" else _signed(claim["smallest_effect"])
         word = {"identity": "", "spearman": "rank correlation "}.get(contrast["kind"], f"{found.word} ")
         zero = contrast.get("target", 0)
         ends = MISSING if isnan(low) or isnan(high) else f"{say(zero + low)} to {say(zero + high)}"
@@ -98,7 +98,7 @@ def claimed(claim: Mapping, studies: Mapping[str, Study]) -> str:
     """Return what a claim expects as a text of the quantity's own unit."""
     contrast, expected, effect = claim["contrast"], claim["expected"], claim["smallest_effect"]
     if contrast["kind"] == "identity":
-        return f"at most {effect:.0e}"
+        return f"at most {effect:.3g}"
     if contrast["kind"] == "spearman":
         return {"positive": f"above {effect:+g}", "negative": f"below {-effect:+g}"}.get(expected, f"0 ± {effect:g}")
     if contrast["kind"] == "offset":
@@ -118,8 +118,10 @@ def claimed(claim: Mapping, studies: Mapping[str, Study]) -> str:
     }[expected]
 
 
-def _signed(value):
-    return f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
+def _signed(effect):
+    # Two decimals, or as many as show the effect to two digits; + 0.0 turns -0.0 into 0.0.
+    digits = max(2, 1 - floor(log10(effect)))
+    return lambda value: f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def _factor(log_ratio):

@@ -51,7 +51,7 @@ def written(rows: Sequence[dict]) -> Table:
 
 
 def shown(rows: Sequence[dict]) -> Table:
-    """Return a row for each claim, with verdict, estimate and interval in the column of each variant."""
+    """Return a row for each claim, with verdict, measured value and interval in the column of each variant."""
     columns = [Column(key) for key in ("claim", *dict.fromkeys(name for row in rows for name in row["verdicts"]))]
     lines = [{"claim": _claim(row)} | {key: _cell(found) for key, found in row["verdicts"].items()} for row in rows]
     return Table(columns, lines, "firmness", "Stability of the verdicts", held(rows))
@@ -80,7 +80,7 @@ def _claim(row):
 
 
 def _cell(found):
-    verdict = found["verdict"]
-    text = f"{verdicts.MARKS[verdict]} {tables.number(found['estimate'], '+.2f')}".rstrip()
-    markup = f"{text}<small>{verdicts.numbers(found, 'ci')}</small>"
+    verdict, interval = found["verdict"], found["interval"]
+    text = verdicts.MARKS[verdict] + (f" {found['measured']}" if found["measured"] != tables.MISSING else "")
+    markup = f"{html.escape(text)}<small>{html.escape(interval)}</small>"
     return Cell(text, markup, f"number {verdicts.style(verdict)}", verdict)
