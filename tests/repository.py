@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from snakemake.utils import update_config
+
 from workflow.core import configuration
 
 ROOT = Path(__file__).parents[1]
@@ -19,12 +20,10 @@ FIGURES = ("noise", "methods", "transfer", "ood", "features", "spectrum")  # of 
 FIGURES += ("departure", "effective", "initial", "teachers")
 
 
-def tiny(**changes) -> configuration.Config:
+def tiny(**changes) -> configuration.Run:
     """Return the configuration of tiny.yaml with other values of some keys."""
-    config, laid_over = (
-        yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("config", "tiny")
-    )
-    update_config(config, laid_over)
+    config = configuration.default()
+    update_config(config, yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text(encoding="utf-8")))
     return configuration.validate(config | changes)
 
 
