@@ -1,6 +1,7 @@
 """The code fingerprint: what changes it and what does not."""
 
 import pytest
+
 from workflow.core.fingerprint import fingerprint, imported, sources
 
 FILES = {
