@@ -10,7 +10,7 @@ import yaml
 
 from featurelearning.evidence import claim_schema, claims, statistics
 
-CLAIMS = claim_schema.validate(yaml.safe_load(Path(__file__, "../../config/claims.yaml").resolve().read_text()))
+CLAIMS = claim_schema.validate(yaml.safe_load(Path(__file__, "../../../config/claims/preconditioning.yaml").resolve().read_text()))
 EXPONENTS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
 SEEDS = np.arange(10)
 SPEED = 1 + 0.01 * SEEDS  # makes every contrast differ from seed to seed: its mean over ten seeds is 1.045

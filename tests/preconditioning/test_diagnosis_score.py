@@ -124,9 +124,9 @@ def drawn(tmp_path, monkeypatch):
     x = rng.standard_normal((3, 60, 2)) * np.sqrt(VARIANCES)
     y = np.stack([x[0, :, 0] / 3, x[1, :, 1] / 0.5, np.zeros(60)]) + 0.2 * rng.standard_normal((3, 60))
     variables = {"x_train": (("seed", "train", "direction"), x), "y_train": (("seed", "train"), y)}
-    attributes = records.provenance("test", {"snr": 1.0}, "code")
+    attributes = records.provenance("test", "none", {"snr": 1.0}, "code")
     coords = {"seed": [4, 5, 6], "direction": range(2)}
-    records.write(records.dataset(variables, coords, attributes), tmp_path / "data.nc")
+    records.write(records.dataset(variables, coords, attributes, synthetic.NAMES), tmp_path / "data.nc")
     return x, y
 
 
@@ -185,7 +185,8 @@ def check(tmp_path):
                 for seeds in ([2, 3], [0, 1]):
                     name = f"{case}_snr{snr:.2f}_seeds{seeds[0]:04d}-{seeds[-1]:04d}.nc"
                     values = {"recommended": (("seed",), chosen[seeds])}
-                    shard = records.dataset(values, {"seed": seeds}, records.provenance("test", {}, "code"))
+                    attributes = records.provenance("test", "none", {}, "code")
+                    shard = records.dataset(values, {"seed": seeds}, attributes, synthetic.NAMES)
                     records.write(shard, tmp_path / study / name)
                     inputs[f"{study}_diagnoses"].append(tmp_path / study / name)
     outputs = {form: tmp_path / f"diagnosis.{form}" for form in ("csv", "md", "html")}

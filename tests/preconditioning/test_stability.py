@@ -16,7 +16,7 @@ from featurelearning.preconditioning import stability
 
 SPEED = 1.045  # mean over seeds, see test_claims
 ON_POWERS = ("P1-C1", "P1-C3-noise", "P1-C4", "P1-M3", "P1-F1")
-CLAIMS_FILE = Path(__file__).parents[1] / "config" / "claims.yaml"
+CLAIMS_FILE = Path(__file__).parents[2] / "config" / "claims" / "preconditioning.yaml"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_the_same_rows_give_the_same_text_with_unix_lines(write, rows):
 
 @pytest.fixture
 def check(tmp_path):
-    """Run check_firmness.py on a noise study at two SNRs and two variants at one: the same, and its cases swapped."""
+    """Run check_stability.py on a noise study at two SNRs and two variants at one: the same, and its cases swapped."""
     noise = synthetic.noise(seeds=4, snrs=(1.0, 2.0), estimators=("population", "empirical"))
     records.write(noise, tmp_path / "noise.nc")
     variants = {name: {case: case + name for case in ("High", "Low")} for name in ("Same", "Swapped")}
@@ -132,7 +132,7 @@ def check(tmp_path):
 
     def check(**expected):
         run(
-            "check_firmness", tmp_path, inputs, outputs, variants=variants, expected={"noise": {}, "firmness": expected}
+            "check_stability", tmp_path, inputs, outputs, variants=variants, expected={"noise": {}, "firmness": expected}
         )
         return {form: path.read_text(encoding="utf-8") for form, path in outputs.items()}
 
