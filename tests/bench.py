@@ -26,13 +26,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 
 import synthetic  # noqa: E402
-from workflow.core import configuration  # noqa: E402
-from workflow.preconditioning import grid  # noqa: E402
-
 from featurelearning.networks import curvature, models  # noqa: E402
 from featurelearning.optimizers import sigma_power  # noqa: E402
 from featurelearning.optimizers.problem import Problem  # noqa: E402
 from featurelearning.training import descent, devices, loop  # noqa: E402
+from workflow.core import configuration  # noqa: E402
+from workflow.preconditioning import grid  # noqa: E402
 
 MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step

@@ -187,7 +187,7 @@ def test_a_strange_apt_is_a_failed_source(tmp_path, monkeypatch, body, expected)
 
 
 def test_the_first_source_that_works_is_taken_and_each_try_is_logged(folder, served, tmp_path, caplog):
-    caplog.set_level("INFO", logger="featurelearning.downloads")
+    caplog.set_level("INFO", logger="featurelearning.files.downloads")
     nowhere, unused = folder_source(tmp_path / "nowhere"), folder_source(folder)
     downloads.fetch(FILES, [nowhere, served[1], unused], tmp_path / "cache", "")
     assert caplog.messages == [

@@ -5,21 +5,21 @@ import subprocess
 import sys
 
 import pytest
+
+from repository import CACHE, FIGURES, TINY, tiny
 from workflow.core import status
 from workflow.preconditioning import grid
 
-from repository import CACHE, FIGURES, TINY, tiny
-
 HEAD = "Building DAG of jobs...\noutput_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
-TRAIN = "results/noise/train/a/High_{}.nc"
+TRAIN = "results/preconditioning/noise/train/a/High_{}.nc"
 ROWS = [
-    ("results/figures/noise.pdf", "plot", "ok", "update pending"),
+    ("results/preconditioning/figures/noise.pdf", "plot", "ok", "update pending"),
     (TRAIN.format("3"), "train_single_index", "missing", "update pending"),
     (TRAIN.format("2"), "train_single_index", "ok", "no update"),
     (TRAIN.format("1"), "train_single_index", "params changed", "update pending"),
     (TRAIN.format("0"), "train_single_index", "missing", "update pending"),
-    ("results/noise.nc", "aggregate_noise", "missing", "update pending"),
-    ("results/figures/ood.png", "plot", "missing", "update pending"),
+    ("results/preconditioning/noise.nc", "aggregate_noise", "missing", "update pending"),
+    ("results/preconditioning/figures/ood.png", "plot", "missing", "update pending"),
     (".cache/data/mnist/train", "mnist", "missing", "update pending"),
 ]
 SUMMARY = HEAD + "".join(f"{path}\t-\t{rule}\t-\t{state}\t{plan}\n" for path, rule, state, plan in ROWS)
@@ -29,7 +29,7 @@ SUMMARY = HEAD + "".join(f"{path}\t-\t{rule}\t-\t{state}\t{plan}\n" for path, ru
 def logs(tmp_path, monkeypatch):
     """A folder of logs in which the files of SUMMARY are looked up."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "results/logs/noise/train/a").mkdir(parents=True)
+    (tmp_path / "results/logs/preconditioning/noise/train/a").mkdir(parents=True)
     (tmp_path / "results/logs/plot").mkdir()
     return tmp_path / "results/logs"
 
@@ -59,8 +59,8 @@ def test_states_are_counted_by_rule(logs):
         "plot": [0, 1, 0, 0, 1, 2],
         "all": [1, 2, 0, 2, 3, 8],
     }
-    assert f"  {TRAIN.format('0')}  results/logs/noise/train/a/High_0.log\n" in text
-    assert "  results/figures/ood.png  results/logs/plot/ood.log\n" in text
+    assert f"  {TRAIN.format('0')}  results/logs/preconditioning/noise/train/a/High_0.log\n" in text
+    assert "  results/preconditioning/figures/ood.png  results/logs/plot/ood.log\n" in text
     assert text.endswith(": snakemake --summary --config seeds=20")
 
 
@@ -73,7 +73,7 @@ def test_without_logs_files_are_missing_and_the_first_are_named(logs):
 
 
 def test_a_finished_run_with_another_seed_asked_for(finished):
-    command = [sys.executable, "workflow/status.py", *TINY, "--config", CACHE, "seeds=4"]
+    command = [sys.executable, "workflow/core/status.py", *TINY, "--config", CACHE, "seeds=4"]
     done = subprocess.run(command, cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = counts(done.stdout)  # of two shards of seeds, 0-1 stays and 2-2 becomes 2-3

@@ -1,32 +1,27 @@
 """The grid of the study of real data, and that it names the files which the scripts fetch and read."""
 
-from pathlib import Path
-
 import pytest
-import yaml
-from workflow.core import checks
-from workflow.core.configuration import validate
-from workflow.preconditioning import grid, real_grid
 
 from featurelearning.files import downloads, image_sets
-
-ROOT = Path(__file__).parents[1]
+from featurelearning.files.sets import SETS
+from workflow.core.configuration import default, validate
+from workflow.preconditioning import grid, real_grid
 
 
 @pytest.fixture
 def raw():
-    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return default()
 
 
 def test_default_grid(raw):
     cfg = validate(raw)
     assert len(real_grid.arms(cfg)) == 7 and len(real_grid.tuned_files(cfg)) == 2 * 7
-    assert "results/real/tune/mnist/sigma_empirical_p-1.00.nc" in real_grid.tuned_files(cfg)
+    assert "results/preconditioning/real/tune/mnist/sigma_empirical_p-1.00.nc" in real_grid.tuned_files(cfg)
     assert len(real_grid.evaluated_files(cfg)) == len(set(real_grid.evaluated_files(cfg))) == 2 * 7
-    name = "results/real/evaluate/fashion_mnist_to_mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"
+    name = "results/preconditioning/real/evaluate/fashion_mnist_to_mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"
     assert name in real_grid.evaluated_files(cfg)
     trained = real_grid.trained_files(cfg)
-    assert trained["results/real/train/mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"] == 10
+    assert trained["results/preconditioning/real/train/mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"] == 10
     assert sum(trained.values()) == 2 * 7 * cfg.seeds
 
 
@@ -56,6 +51,6 @@ def test_tuning_seeds_are_the_studys_own(raw):
 def test_rules_fetch_the_files_that_scripts_read():
     named = {name: tuple(file.name for file in files) for name, (files, _) in downloads.COLLECTIONS.items()}
     named["mnist"] = tuple(file.name for file in downloads.MNIST_FILES)
-    assert named == real_grid.FILES
-    assert set(named) == set(image_sets.READERS) == set(checks.SETS)
-    assert named["cifar10"] == (image_sets.CIFAR10,) and named["svhn"] == tuple(image_sets.SVHN.values())
+    assert named == {name: found.files for name, found in SETS.items()}
+    assert set(named) == set(image_sets.READERS) == set(SETS)
+    assert named["cifar10"] == (image_sets.CIFAR10,) and named["svhn"] == image_sets.SVHN

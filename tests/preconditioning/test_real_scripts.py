@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
-from synthetic import Job, Names
-from test_images import write_idx
 from torch import nn
 
 from featurelearning.files import image_sets, records
 from featurelearning.networks import models
 from featurelearning.seeding import generator
 from references import assert_close, descend, network, weights
+from synthetic import Job, Names
+from test_images import write_idx
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 SINGLE = 1e-5  # the workflow trains in float32, the loops below in float64
 MASTER, SEEDS, TUNING, RATES, P = 42, [0, 1], [1000], [0.05, 0.5, 400.0], [-1.0, 1.0]
 SETTINGS = {"samples_train": 40, "samples_validation": 20, "hidden": 5, "steps": 6, "weight_decay": 1e-3, "records": 4}
@@ -44,6 +44,7 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
         output=outputs if isinstance(outputs, list) else Names(**outputs),
         params=Names(**WITH | params),
         log=[folder / "log"],
+        scriptdir=str(SCRIPTS),
         resources=Names(compile_cache=str(folder / "compile"), state=str(folder / "state"), checkpoint_seconds=600),
     )
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})

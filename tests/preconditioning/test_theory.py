@@ -28,7 +28,7 @@ EXPONENTS = [-2, -1, 0.5, 1]
 STUDY = theory.Study(42, range(3), SETTINGS, EXPONENTS)
 BROKEN = 1e-3
 tensor = functools.partial(torch.tensor, dtype=torch.float64)
-SCRIPT = Path(theory.__file__).parents[1] / "evaluate_theory.py"
+SCRIPT = Path(theory.__file__).parents[2] / "preconditioning" / "evaluate_theory.py"
 
 
 def changed(**settings) -> theory.Study:
@@ -326,6 +326,7 @@ def test_script_writes_the_contract(tmp_path, monkeypatch):
         master_seed=42, seeds=[0, 1, 2], exponents=EXPONENTS, theory=SETTINGS, threads=1, code="c0de"
     )
     paths = {"log": [str(tmp_path / "log")], "output": SimpleNamespace(evaluation=str(tmp_path / "theory.nc"))}
+    paths["scriptdir"] = str(SCRIPT.parent)
     runpy.run_path(str(SCRIPT), {"snakemake": SimpleNamespace(params=parameters, **paths)})
     result = records.read(tmp_path / "theory.nc")
     assert result["deviation"].dims == ("check", "seed")
