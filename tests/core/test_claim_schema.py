@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-import toy
+import made_paper as toy
 from featurelearning.evidence import claim_schema, readings
 from workflow.core import configuration, rooms
 from workflow.core.configuration import ConfigError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import toy
+import made_paper as toy
 from featurelearning.evidence import claim_schema, claims, words
 from featurelearning.preconditioning.studies import STUDIES as P1
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import gather
+import made_paper as toy
 import readme
-import toy
 from featurelearning.evidence import verdicts
 from featurelearning.evidence.tables import Cell, Column, Table
 

@@ -9,7 +9,11 @@ TOSS = Study(
     PAPER.name,
     "the pace of tempered descent",
     "this repository, tests/toy",
-    {name: Quantity(*NAMES[name], scale="log", curve=True) for name in ("train_mse", "test_mse", "clean_mse")},
+    {
+        name: Quantity(*NAMES[name], scale="log", word="error", curve="step")
+        for name in ("train_mse", "test_mse", "clean_mse")
+    },
+    loss="train_mse",
     figures={"toss": "training error of each arm"},
     training=("train_toss",),
     core_minutes=1,
