@@ -54,8 +54,10 @@ def gather(paper: str, results: Path) -> str:
 
 
 def main(papers: list[str], results: Path = Path("results")) -> None:
-    """Gather each paper's verdicts; a paper that fails is told on stderr and fails nothing else."""
+    """Gather each paper's verdicts, if it has claims; a paper that fails is told on stderr and fails nothing else."""
     for paper in papers:
+        if not (ROOT / "config" / "claims" / f"{paper}.yaml").is_file():
+            continue
         try:
             print(f"{paper}: {gather(paper, results)}")
         except Exception as error:

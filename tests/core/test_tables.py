@@ -261,10 +261,16 @@ def test_a_file_that_cannot_be_used_is_named_and_counts_as_not_run(paper, capsys
 
 
 def test_a_paper_that_cannot_be_gathered_is_told_and_fails_no_other(paper, capsys):
+    (gather.ROOT / "config" / "claims" / "nonesuch.yaml").write_text("[]", encoding="utf-8")
     gather.main(["nonesuch", "toy"], paper)
     said = capsys.readouterr()
     assert "nonesuch: its table of claims was not written: ModuleNotFoundError" in said.err
     assert said.out.startswith(f"toy: {len(toy.CLAIMS)} contrasts: 1 reproduced, 1 contradicted")
+
+
+def test_a_paper_without_claims_has_no_table_and_nothing_to_say(paper, capsys):
+    gather.main(["nonesuch"], paper)
+    assert capsys.readouterr() == ("", "") and not (paper / "nonesuch").exists()
 
 
 def test_a_table_is_written_whole_or_not_at_all(paper, monkeypatch, capsys):
