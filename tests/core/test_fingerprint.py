@@ -105,7 +105,10 @@ def test_a_kernel_belongs_to_the_module_of_its_name(root):
         ("from ..other.part import f as g", {"__init__.py", "part.py"}),
         ("import package.deep as d", {"__init__.py", "deep.py"}),
         ("import other.part", {"__init__.py", "part.py"}),  # the package runs, too
-        ("def f():\n    try:\n        pass\n    except OSError:\n        from . import deep", {"__init__.py", "deep.py"}),
+        (
+            "def f():\n    try:\n        pass\n    except OSError:\n        from . import deep",
+            {"__init__.py", "deep.py"},
+        ),
         ("match 1:\n    case 1:\n        from . import deep", {"__init__.py", "deep.py"}),
         ("import importlib\nimportlib.import_module('other.part')", {"__init__.py", "part.py"}),
         ("from importlib import import_module\nx = [import_module('.deep', __package__)]", {"__init__.py", "deep.py"}),
@@ -130,7 +133,9 @@ def test_relative_imports_are_those_of_the_package():
 
 
 def test_only_literal_names_are_loaded():
-    tree = ast.parse("import_module('a.b')\nimport_module(f'a.{b}')\nimport_module(name)\nother('c')\nimport_module()\n")
+    tree = ast.parse(
+        "import_module('a.b')\nimport_module(f'a.{b}')\nimport_module(name)\nother('c')\nimport_module()\n"
+    )
     assert list(loaded(tree)) == ["a.b"]
 
 

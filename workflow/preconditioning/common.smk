@@ -9,16 +9,12 @@ SYNTHETIC_ARMS = {arm.id: arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CO
 CASES = {study: p1.cases(CONFIG, study) for study in [*p1.SYNTHETIC, "transfer"]}
 OOD_ARMS = {arm.id: arm for arm in p1.ood_arms(CONFIG)}
 ARMS = SYNTHETIC_ARMS | OOD_ARMS
-SYNTHETIC_ROWS, OOD_ROWS = (
-    dict(zip(arms, rows(arms.values()), strict=True)) for arms in (SYNTHETIC_ARMS, OOD_ARMS)
-)
+SYNTHETIC_ROWS, OOD_ROWS = (dict(zip(arms, rows(arms.values()), strict=True)) for arms in (SYNTHETIC_ARMS, OOD_ARMS))
 DIAGNOSED = p1.diagnosed(CONFIG)
-MNIST = {
-    name.removesuffix("-ubyte").replace("-", "_"): f"{CONFIG.data_cache}/mnist/{name}" for name in SETS["mnist"].files
+# By the keys under which scripts read them, such as train_images_idx3.
+READ_MNIST = {
+    os.path.basename(path).removesuffix("-ubyte").replace("-", "_"): ancient(path) for path in image_files("mnist")
 }
-
-# The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
-READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
 
 # Wildcards of the synthetic studies, and of the study of MNIST.
 SYNTHETIC = {
