@@ -1,4 +1,4 @@
-"""A paper is a room: one of a study, a method and a figure is laid beside the real ones, and nothing else is touched."""
+"""A paper is a room: a study, a method and a figure are laid beside the real ones, and nothing else is touched."""
 
 import csv
 import hashlib
@@ -18,7 +18,9 @@ ROOMS = ("workflow", "scripts", "scripts/featurelearning")
 def contents(folder: Path) -> dict[str, str]:
     """Return the hash of every file of a checkout by its path, results and caches aside."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    kept = (path for path in files if path.parts[0] not in ("results", ".snakemake") and "__pycache__" not in path.parts)
+    kept = (
+        path for path in files if path.parts[0] not in ("results", ".snakemake") and "__pycache__" not in path.parts
+    )
     return {path.as_posix(): hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in kept}
 
 

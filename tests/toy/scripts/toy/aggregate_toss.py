@@ -1,7 +1,8 @@
 """Gather all shards of the study into one labelled file."""
 
-from featurelearning.files import joblog, records
 from featurelearning.toy.studies import TOSS
+
+from featurelearning.files import joblog, records
 
 CELL = ("arm", "seed")
 

@@ -1,11 +1,11 @@
 """Fit linear networks to the first coordinate of their inputs: the seeds of one arm as one batch of models."""
 
 import numpy as np
+from featurelearning.toy.studies import TOSS
 
 from featurelearning.files import joblog, records
 from featurelearning.networks import linear
 from featurelearning.seeding import generator
-from featurelearning.toy.studies import TOSS
 from featurelearning.training import loop, regression, shards
 from featurelearning.training.experiments import Models, Place, Recipe
 from featurelearning.training.job import begin
@@ -18,7 +18,9 @@ with joblog.of(snakemake), begin(snakemake, TOSS.title, TOSS.reference) as job:
     widths = settings["inputs"], settings["hidden"], 1
     streams = [generator(params.master_seed, "initialisation", seed) for seed in params.seeds]
     names = [f"{params.arm['id']} seed {seed}" for seed in params.seeds]
-    models = Models(linear, [linear.init(stream, widths, 1.0) for stream in streams], data | {"clean_test": x[..., 0]}, names)
+    models = Models(
+        linear, [linear.init(stream, widths, 1.0) for stream in streams], data | {"clean_test": x[..., 0]}, names
+    )
     recipe = Recipe(
         params.arm["method"],
         **{key: settings[key] for key in ("learning_rate", "steps", "records")},
