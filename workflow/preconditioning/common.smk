@@ -83,7 +83,12 @@ def variant(wildcards):
 
 def optimizer(wildcards):
     """Return the module of the job's method, which its script loads by name."""
-    return f"featurelearning/optimizers/{(SYNTHETIC_ARMS | OOD_ARMS)[wildcards.arm].method}.py"
+    return module((SYNTHETIC_ARMS | OOD_ARMS)[wildcards.arm].method)
+
+
+def module(method):
+    """Return the module of a method."""
+    return f"featurelearning/optimizers/{method}.py"
 
 
 def gathering(study):
