@@ -121,7 +121,7 @@ def ood_set(exponents=EXPONENTS):
     )
 
 
-EFFECTIVE = {"adam": -0.5, "sam": 0.2}  # in the eigenbasis; twice as much in the turned frame
+EFFECTIVE = {"adam": -0.5, "sam": 0.2}  # in the eigenbasis; twice as much in the rotated frame
 DEPARTURES = {"fixed_p-1.00": 1e-14, "reestimated_p-1.00": 1e-14, "reestimated_p+1.00": 1.0, "adam": 2.0}
 DEPARTURES |= {"adahessian": 3.0, "kfac": 1e-22}
 ISOTROPY = {"P-isotropic": 0.01, "released": 2.0}
@@ -156,7 +156,7 @@ def theory_set():
     coords["bound"] = ("check", [1e-10] * 5 + [np.nan, 1e-3])
     coords |= {"preconditioner": list(DEPARTURES), "transformation": ["rotation", "invertible"], "step": [0, 9]}
     coords |= {"initialisation": list(ISOTROPY), "exponent": [-2.0, -1.0]}
-    coords |= {"optimizer": list(EFFECTIVE), "frame": ["eigenbasis", "turned"], "effective_step": [1, 9]}
+    coords |= {"optimizer": list(EFFECTIVE), "frame": ["eigenbasis", "rotated"], "effective_step": [1, 9]}
 
     def placed(values, others, *shape):
         result = np.full((len(values), *shape), np.nan)
@@ -527,7 +527,7 @@ def test_one_seed_has_an_estimate_and_no_verdict(datasets):
         ),
         (
             "Adam-effective-turned",
-            "effective_exponent - (-0.5); study=theory; optimizer=adam; frame=turned",
+            "effective_exponent - (-0.5); study=theory; optimizer=adam; frame=rotated",
         ),
     ],
 )
