@@ -13,9 +13,9 @@ from torch import nn
 from featurelearning.files import image_sets, records
 from featurelearning.networks import models
 from featurelearning.seeding import generator
+from idx import write_idx
 from references import assert_close, descend, network, weights
 from synthetic import Job, Names
-from test_images import write_idx
 
 SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 SINGLE = 1e-5  # the workflow trains in float32, the loops below in float64

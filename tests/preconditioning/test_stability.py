@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 import synthetic
+from featurelearning.files import records
+from featurelearning.preconditioning import stability
 from test_claims import CLAIMS, noise_set
 from test_scripts import run
 from test_tables import Cells
-
-from featurelearning.files import records
-from featurelearning.preconditioning import stability
 
 SPEED = 1.045  # mean over seeds, see test_claims
 ON_POWERS = ("P1-C1", "P1-C3-noise", "P1-C4", "P1-M3", "P1-F1")

@@ -6,11 +6,11 @@ import inspect
 import numpy as np
 import pytest
 from scipy import stats
-from workflow.core import checks
 
 from featurelearning.preconditioning import single_index, teachers
 from featurelearning.seeding import generator
 from references import EXACT, MONTE_CARLO, assert_close
+from workflow.core import checks
 
 CASES = {
     "High": np.array([10.0] + [0.1] * 9),
