@@ -25,6 +25,7 @@ FREE = (
     "noise.estimators",
     "noise.methods",
     "ood.methods",
+    "theory.methods",
     "teachers.cases.*.teacher",
     "teachers.cases.*.eigenvalues",
 )  # the rules know their keys
@@ -125,6 +126,19 @@ def test_pairs_may_be_others_or_none():
     assert configuration.validate(changed(other)).real.pairs == (("cifar10", "svhn"),)
     none = changed({"real.pairs": [], "real.samples_target": 10**6, "real.covariance_ridge": 1e-30})
     assert configuration.validate(none).real.pairs == ()
+
+
+def test_only_names_what_is_run():
+    both = configuration.validate(changed({"noise.only": ["adam", "sam"], "firmness.only": ["Many"], "ood.only": None}))
+    assert set(both.noise.methods) == {"adam", "sam"} and set(both.firmness.variants) == {"Many"}
+    assert set(both.ood.methods) == set(DEFAULT["ood"]["methods"])
+    assert configuration.validate(changed({"teachers.only": []})).teachers.cases == {}
+    assert configuration.validate(changed({"teachers.only": ...})).teachers.cases
+
+
+def test_only_refuses_what_is_not_given():
+    [fault] = faults(changed({"noise.only": ["adamm"]}))
+    assert fault.endswith("given; only names adamm; allowed: entries of this key; write adam")
 
 
 def test_minus_zero_is_zero():
