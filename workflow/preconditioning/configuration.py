@@ -139,9 +139,7 @@ class RealData(Section):
     """Study 7: transfer between real data sets; no pairs, no study."""
 
     pairs: Annotated[tuple[Pair, ...], AfterValidator(core.once)]
-    folders: Annotated[
-        dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)
-    ]
+    folders: Annotated[dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)]
     samples_train: Count
     samples_validation: Annotated[Count, AfterValidator(checks.source_images)]
     samples_target: Annotated[Count, AfterValidator(checks.target_images)]
