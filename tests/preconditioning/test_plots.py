@@ -8,6 +8,10 @@ from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
+import pytest
+from matplotlib.text import Annotation, Text
+from scipy import stats
+
 import plot_departure
 import plot_effective
 import plot_features
@@ -19,15 +23,12 @@ import plot_real
 import plot_spectrum
 import plot_teachers
 import plot_transfer
-import pytest
 import synthetic
-from matplotlib.text import Annotation, Text
-from scipy import stats
-
 from featurelearning.drawing import labels, style, summaries
 from featurelearning.files import records
+from featurelearning.preconditioning import drawing
 
-ROOT = Path(__file__).parents[1]
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 P, SEEDS = (-2.0, 0.0, 1.0), 4
 SMALL = {"exponents": P, "seeds": SEEDS}
 FIGURES = {  # name: module, builder of its data set
@@ -250,7 +251,7 @@ def test_departure_lines_are_means_over_seeds_after_the_first_update():
 def test_effective_exponents_are_means_over_seeds_in_both_frames():
     data = synthetic.theory(**SMALL)
     figure = plot_effective.figure(data)
-    for frame, name in itertools.product(("eigenbasis", "turned"), data.optimizer.values):
+    for frame, name in itertools.product(("eigenbasis", "rotated"), data.optimizer.values):
         values = data.effective_exponent.sel(optimizer=name, frame=frame).values
         np.testing.assert_allclose(line(figure, f"{frame} {name} last").get_xdata(), values[:, -1].mean())
         if not name.startswith("sigma_power"):
@@ -423,6 +424,20 @@ def test_labels_of_methods_that_nearly_coincide_are_disjoint(drawn_texts):
         assert not first.overlaps(second), (a, b)
 
 
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("sigma_power_p-1.00", "$\\Sigma^{-1}$"),
+        ("fixed_p+0.50", "fixed $\\Sigma^{+0.5}$"),
+        ("reestimated_p-1.00", "re-estimated $\\Sigma^{-1}$"),
+        ("kfac_input", "K-FAC input"),
+        ("adahessian_p-1.00", "adahessian_p-1.00"),
+    ],
+)
+def test_optimisers_of_the_theory_study_have_the_names_of_the_others(key, text):
+    assert drawing.theory_label(key) == text
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 @each_figure
 def test_script_writes_the_same_bytes_each_time(name, tmp_path):
@@ -431,8 +446,8 @@ def test_script_writes_the_same_bytes_each_time(name, tmp_path):
     for run in ("a", "b"):
         output = SimpleNamespace(pdf=str(tmp_path / f"{run}.pdf"), png=str(tmp_path / f"{run}.png"))
         paths = {"input": SimpleNamespace(data=str(tmp_path / "data.nc")), "log": [str(tmp_path / "log")]}
-        job = SimpleNamespace(**paths, output=output, params=SimpleNamespace(expected={}))
-        runpy.run_path(str(ROOT / "scripts" / f"plot_{name}.py"), init_globals={"snakemake": job})
+        job = SimpleNamespace(**paths, output=output, params=SimpleNamespace(expected={}), scriptdir=str(SCRIPTS))
+        runpy.run_path(str(SCRIPTS / f"plot_{name}.py"), init_globals={"snakemake": job})
         written.append([Path(path).read_bytes() for path in (output.pdf, output.png)])
     assert written[0] == written[1]
     pdf, png = written[0]

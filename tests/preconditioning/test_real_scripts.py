@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
-from synthetic import Job, Names
 from torch import nn
 
 from featurelearning.files import image_sets, records
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_relu
 from featurelearning.seeding import generator
 from idx import write_idx
 from references import assert_close, descend, network, weights
+from synthetic import Job, Names
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 SINGLE = 1e-5  # the workflow trains in float32, the loops below in float64
 MASTER, SEEDS, TUNING, RATES, P = 42, [0, 1], [1000], [0.05, 0.5, 400.0], [-1.0, 1.0]
 SETTINGS = {"samples_train": 40, "samples_validation": 20, "hidden": 5, "steps": 6, "weight_decay": 1e-3, "records": 4}
@@ -44,6 +44,7 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
         output=outputs if isinstance(outputs, list) else Names(**outputs),
         params=Names(**WITH | params),
         log=[folder / "log"],
+        scriptdir=str(SCRIPTS),
         resources=Names(compile_cache=str(folder / "compile"), state=str(folder / "state"), checkpoint_seconds=600),
     )
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
@@ -121,7 +122,7 @@ def reference(data: image_sets.ImageSet, name: str, seed: int, p: float, rate: f
     values, vectors = ridged(x.numpy().tobytes())
     powers = values**p
     precondition = torch.tensor(vectors * (powers * values.sum() / (powers @ values)) @ vectors.T)
-    drawn = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)
+    drawn = two_layer_relu.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)
     net = network({key: torch.tensor(value)[None] for key, value in drawn.items()}, 0)
     optimizer = torch.optim.SGD(net.parameters(), lr=rate)
     loss = lambda outputs: nn.functional.cross_entropy(outputs, y)  # noqa: E731
@@ -141,7 +142,9 @@ def test_models_and_accuracies_are_those_of_plain_loops(study, source, target, p
         net = reference(asked, source, seed, p, found["learning_rate"].sel(seed=seed).item())
         for key, value in weights(net).items():
             assert_close(model[key].sel(seed=seed), value, SINGLE)
-        start = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["weight1"]
+        start = two_layer_relu.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)[
+            "weight1"
+        ]
         change = np.linalg.norm(weights(net)["weight1"].numpy() - start) / np.linalg.norm(start)
         assert found["first_layer_change"].sel(seed=seed).item() == pytest.approx(change, rel=1e-4)
         with torch.no_grad():
@@ -159,7 +162,7 @@ def test_models_and_accuracies_are_those_of_plain_loops(study, source, target, p
 
 
 def untrained_bias(seed: int) -> np.ndarray:
-    return models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["bias1"]
+    return two_layer_relu.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["bias1"]
 
 
 @pytest.mark.parametrize("source, target", PAIRS)

@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -63,11 +64,17 @@ onstart:
 
 
 onsuccess:
-    Path(RUN).unlink(missing_ok=True)
+    end()
 
 
 onerror:
+    end()
+
+
+def end():
+    """Leave no run behind, and gather each paper's verdicts, whatever has been run."""
     Path(RUN).unlink(missing_ok=True)
+    subprocess.run([sys.executable, ROOT / "scripts" / "core" / "gather.py", *CONFIG.papers])
 
 
 def settings(section, *keys):

@@ -166,6 +166,34 @@ def planned_methods(methods: dict, info: ValidationInfo) -> dict:
     return planned
 
 
+MEASURES = ("effective", "departure")  # the studies of the theory that measure methods
+
+
+def measured_methods(methods: dict, info: ValidationInfo) -> dict:
+    problems = list(known_methods(methods, ("measure", "learning_rate")))
+    if BY_COVARIANCE in methods:
+        problems.append(f"{BY_COVARIANCE} given; allowed: the other methods, since its exponents are measured anyway")
+    refuse(*problems)
+    planned = {}
+    for name, given in methods.items():
+        values = {
+            key: read(name, key, value, key != "learning_rate", problems)
+            for key, value in given.items()
+            if key != "measure"
+        }
+        rate, chosen = values.pop("learning_rate", None), given["measure"]
+        if not isinstance(chosen, list | tuple) or not set(map(str, chosen)) <= set(MEASURES):
+            problems.append(
+                f"{name}.measure: {chosen} given; allowed: a list of {', '.join(MEASURES)}; write [effective]"
+            )
+        elif chosen:
+            planned[name] = {"measure": tuple(chosen), "learning_rate": rate, "hyperparameters": values}
+        if rate is not None and rate <= 0:
+            problems.append(f"{name}.learning_rate: {rate:g} given; allowed: greater than 0; raise it")
+    refuse(*problems)
+    return planned
+
+
 def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
     wrong = {
         name: given["tune"] for name, given in methods.items() if "tune" in given and not lists_rates(given["tune"])

@@ -84,7 +84,12 @@ def variant(wildcards):
 
 def optimizer(wildcards):
     """Return the module of the job's method, which its script loads by name."""
-    return f"featurelearning/optimizers/{ARMS[wildcards.arm].method}.py"
+    return method_file(ARMS[wildcards.arm].method)
+
+
+def method_file(method):
+    """Return the module of a method."""
+    return f"featurelearning/optimizers/{method}.py"
 
 
 def gathering(study):

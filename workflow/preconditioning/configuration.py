@@ -133,6 +133,7 @@ class Theory(Section):
     steps: Annotated[Integer, Field(ge=1000)]
     learning_rate: Positive
     condition_number: Annotated[Real, Field(ge=100)]
+    methods: Annotated[Methods, AfterValidator(checks.measured_methods)]
 
 
 class RealData(Section):

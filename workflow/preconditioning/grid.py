@@ -132,6 +132,16 @@ def theory_files(cfg: Preconditioning) -> list[str]:
     return [f"results/preconditioning/theory/evaluate/{shard}.nc" for shard in shards(cfg)]
 
 
+def theory_parameters(cfg: Preconditioning) -> dict:
+    """Return the section theory, with its methods as arms: what each is, and which studies measure it."""
+    found = []
+    for method, given in cfg.theory.methods.items():
+        for arm in method_arms(cfg, method, given["hyperparameters"], ()):
+            own = {"measure": list(given["measure"]), "learning_rate": given["learning_rate"]}
+            found.append({"id": arm.id, "method": method, "hyperparameters": arm.hyperparameters, **own})
+    return cfg.theory.model_dump() | {"methods": found}
+
+
 def planned(cfg: Preconditioning) -> list[str]:
     """Return the names of the studies that a configuration plans: those with a case, a variant, a pair or an arm."""
     optional = {
