@@ -24,6 +24,7 @@ KEYS = configuration.keys(configuration.model(tuple(DEFAULT["papers"])))
 FREE = (
     "noise.estimators",
     "noise.methods",
+    "theory.methods",
     "ood.methods",
     "theory.methods",
     "teachers.cases.*.teacher",

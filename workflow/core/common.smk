@@ -15,7 +15,8 @@ gc.set_threshold(100_000, 50, 50)
 # Own code first, here and in every job: another checkout's package may be installed, or lie on PYTHONPATH.
 ROOT = Path(workflow.basedir).parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
+PLACES = [str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ |= {"PYTHONPATH": os.pathsep.join(PLACES)}
 
 from snakemake.exceptions import WorkflowError
 
@@ -42,6 +43,8 @@ GPU = devices.gpu(CONFIG, workflow.resource_settings.overwrite_resources, rooms.
 TRAIN_RESOURCES = {"compile_cache": CONFIG.compile_cache, "state": "results/state"}
 TRAIN_RESOURCES |= {"checkpoint_seconds": round(60 * CONFIG.checkpoint_minutes)} | ({"gpu": 1} if GPU else {})
 TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
+# For each set of images the key that may name a folder with its files, and the folder.
+FOLDERS = CONFIG.image_folders()
 MACHINE = {"device": CONFIG.device, "threads": CONFIG.threads}
 
 
@@ -113,6 +116,22 @@ def growing(amount, each=0, models=lambda wildcards: 0):
 def rows(arms):
     """Return the arms of a study as plain rows for a job's parameters."""
     return [arm._asdict() for arm in arms]
+
+
+def image_files(name):
+    """Return the paths of the original files of a set."""
+    return grid.image_files(CONFIG, name)
+
+
+def read_images(name):
+    """Return them as inputs; they are checked when they are fetched, so a new time stamp on them is no news."""
+    return [ancient(path) for path in image_files(name)]
+
+
+def fetching(name):
+    """Return the parameters of the job that fetches a set."""
+    key, folder = FOLDERS.get(name, (None, None))
+    return {"dataset": name, "key": key, "folder": folder}
 
 
 def made_already(name):
