@@ -1,24 +1,31 @@
 """The run of config/tiny.yaml that the tests of the workflow and of its report share."""
 
+import os
 import shutil
 
 import pytest
+from filelock import FileLock
 
-from repository import copy_of_repository, snakemake
+from repository import reproduce
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A copy of the repository in which tiny.yaml has run."""
-    folder = copy_of_repository(tmp_path_factory.mktemp("repository"))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr[-6000:]
+    """A copy of the repository in which tiny.yaml has run (`repository.reproduce`), one for all processes of pytest.
+
+    It is only to be read: others copy it meanwhile.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    folder, failure = shared / "finished", shared / "failure.txt"
+    with FileLock(shared / "finished.lock"):
+        if not folder.exists() and (said := reproduce(folder)):
+            failure.write_text(said, encoding="utf-8")
+    assert not failure.exists(), failure.read_text(encoding="utf-8")
     return folder
 
 
 @pytest.fixture
 def copy(finished, tmp_path):
     """A copy of the finished repository that a test may change; it keeps Snakemake's own records."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder, symlinks=True)
-    return folder
+    return shutil.copytree(finished, tmp_path / "copy", symlinks=True)

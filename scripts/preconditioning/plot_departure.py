@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 FIXED = ({"marker": "<"}, {"marker": ">", "linestyle": style.DASHES[1]})  # in grey: what the others depart from
 MARKED = 7  # markers along a line
@@ -22,10 +23,10 @@ def figure(dataset) -> Figure:
     drawn = []
     for i, (panel, change) in enumerate(zip(axes, dataset["transformation"].values, strict=True)):
         drawn += _panel(panel, dataset["departure"].sel(transformation=change), looks)
-        style.title(panel, i, summaries.CHANGES[change])
+        style.title(panel, i, drawing.CHANGES[change])
     axes[0].set(yscale="log", ylabel="departure, relative")
     style.frame(axes[0].yaxis, drawn)
-    entries = [style.handle(summaries.theory_label(name), **look) for name, look in looks.items()]
+    entries = [style.handle(drawing.theory_label(name), **look) for name, look in looks.items()]
     half = -(-len(entries) // 2)
     style.legend(result, entries[:half], entries[half:])
     about = "Departure: the largest relative difference over pre-activations, outputs, losses and the other parameters."

@@ -6,6 +6,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 CLAIMED = {1.0: "SAM as $p$ = +1", -0.5: "Adam as $p$ = \N{MINUS SIGN}1/2"}  # by the public reviews of P1
 LINE = {"color": "0.35", "linestyle": (0, (1, 1.2)), "linewidth": 1.0, "zorder": 1}
@@ -56,7 +57,7 @@ def _rows(axes, last, looks):
             x = summaries.summary(last.sel(optimizer=name, frame=frame).values, log=False)
             axes.hlines(row + shift, x[1], x[2], color=look["color"], linewidth=0.9, zorder=2)
             axes.plot(x[0], row + shift, gid=f"{frame} {name} last", linestyle="none", **look | extra)
-    axes.set_yticks(range(len(looks)), [summaries.theory_label(name) for name in looks])
+    axes.set_yticks(range(len(looks)), [drawing.theory_label(name) for name in looks])
     axes.xaxis.set_major_locator(MultipleLocator(0.5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
     axes.set(xlabel="effective exponent", ylabel="method", ylim=(len(looks) - 0.4, -0.6))

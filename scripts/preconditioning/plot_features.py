@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 ROWS = {  # variable: name, label of the axis
     "feature_energy": ("feature energy", "share of $\\|W_1\\|^2$ per direction"),
@@ -21,8 +22,8 @@ def figure(dataset) -> Figure:
     Directions of equal eigenvalue are defined up to a rotation only: a bold line is the mean of such a block, its thin
     lines are its members. Means and intervals over seeds are of the logs of the shares.
     """
-    family = summaries.family(dataset)
-    snr = summaries.nearest_snr(family)
+    family = drawing.family(dataset)
+    snr = drawing.nearest_snr(family)
     cells = family.sel(snr=snr)
     cases = list(cells["case"].values)
     looks = style.ordered(np.unique(cells["eigenvalue"].values))
@@ -35,7 +36,7 @@ def figure(dataset) -> Figure:
         for j, case in enumerate(cases):
             style.title(axes[i, j], i * len(cases) + j, f"Case {case}, {_spectrum(cells.sel(case=case))}: {what}")
     for panel in axes[-1]:
-        panel.set_xlabel(f"exponent $p$ of {summaries.name(cells)}")
+        panel.set_xlabel(f"exponent $p$ of {drawing.name(cells)}")
     style.legend(result, _entries(looks))
     about = f"SNR {snr:g}. Bold: single directions and means of blocks of equal eigenvalue; thin: members of a block."
     style.footer(

@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 SERIES = {  # law: label and look
     "P-isotropic": ("$P$-isotropic, $w \\sim N(0, P)$", {"color": "#00305e", "marker": "o"}),
@@ -26,7 +27,7 @@ def figure(dataset) -> Figure:
     drawn = []
     for i, (panel, change) in enumerate(zip(axes, cells["transformation"].values, strict=True)):
         drawn += _panel(panel, cells.sel(transformation=change))
-        style.title(panel, i, summaries.CHANGES[change])
+        style.title(panel, i, drawing.CHANGES[change])
     axes[0].set(yscale="log", ylabel="distance from $\\sigma^2 X P X^{\\mathsf{T}}$")
     style.frame(axes[0].yaxis, drawn)
     entries = [style.handle(label, **look) for label, look in SERIES.values()]

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 ROW_INCHES = 0.17
 MARK = {"linestyle": "none", "markersize": 4.2, "color": "0.1"}
@@ -18,8 +19,8 @@ def figure(dataset) -> Figure:
     Filled markers are powers of the covariance of one estimator, open ones all other methods. Means and intervals over
     seeds are of log MSE.
     """
-    powers = summaries.family(dataset)
-    snr = summaries.nearest_snr(powers)
+    powers = drawing.family(dataset)
+    snr = drawing.nearest_snr(powers)
     cells = dataset.sel(snr=snr)
     trained = (cells["planned"] == 1).all("case").values
     others = cells.isel(arm=np.flatnonzero((cells["method"] != POWERS).values & trained))
@@ -35,7 +36,7 @@ def figure(dataset) -> Figure:
     axes[0].set(xscale="log", ylabel="method", ylim=(len(rows) - 0.4, -0.6))
     axes[0].set_yticks(range(len(rows)), [summaries.label(row) for row in rows])
     style.frame(axes[0].xaxis, drawn)
-    about = f"Filled: powers of the covariance, {summaries.name(powers)}. Open: the other methods."
+    about = f"Filled: powers of the covariance, {drawing.name(powers)}. Open: the other methods."
     lost = summaries.left_out(dataset["diverged_at"].sel(snr=snr))
     style.footer(result, about, summaries.seeds(cells.sizes["seed"], log=True, drawn="Markers"), lost)
     return result

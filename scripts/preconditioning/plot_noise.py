@@ -6,6 +6,7 @@ from matplotlib.ticker import LogLocator
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 METHODS = ("sigma_power", "adahessian")  # a column for each case and method that was run
 SHOWN = 0.02  # a training error below this share of the noise floor has interpolated, and leaves the panel
@@ -20,17 +21,17 @@ def figure(dataset) -> Figure:
 
     Means and intervals over seeds are of log MSE. Source: P1, Figure 1.
     """
-    families = [summaries.family(dataset, name) for name in METHODS if name in dataset["method"].values]
+    families = [drawing.family(dataset, name) for name in METHODS if name in dataset["method"].values]
     columns = [(family, case) for family in families for case in dataset["case"].values]
     looks = style.ordered(np.concatenate([family["p"].values for family in families]))
     result = Figure(figsize=(max(style.PAGE_INCHES, 2.4 * len(columns)), 5.2), layout="constrained")
     axes = result.subplots(2, len(columns), sharex="row", sharey="row", squeeze=False, height_ratios=(1, 1.2))
     tops, bottoms = [], []
     for i, (family, case) in enumerate(columns):
-        snr = summaries.nearest_snr(family)  # the paper's curves are at SNR 1
+        snr = drawing.nearest_snr(family)  # the paper's curves are at SNR 1
         tops += _final(axes[0, i], family.sel(case=case), looks)
         bottoms += _curves(axes[1, i], family.sel(case=case, snr=snr), looks)
-        style.title(axes[0, i], i, f"Case {case}: {summaries.name(family)}")
+        style.title(axes[0, i], i, f"Case {case}: {drawing.name(family)}")
         style.title(axes[1, i], len(columns) + i, f"Case {case}: training at SNR {snr:g}")
     _label(axes, dataset, tops, bottoms)
     style.legend(result, style.exponents(looks), _lines())
@@ -39,7 +40,7 @@ def figure(dataset) -> Figure:
 
 
 def _final(axes, cells, looks):
-    floor = summaries.floor(cells)
+    floor = drawing.floor(cells)
     axes.plot(cells["snr"], floor[0], gid=f"{_which(cells)} floor", **style.FLOOR)
     drawn = [floor]
     test = summaries.without(cells["test_mse"].isel(step=-1), cells["diverged_at"])
@@ -54,7 +55,7 @@ def _final(axes, cells, looks):
 
 def _curves(axes, cells, looks):
     cells = cells.sel(step=slice(max(1, cells["step"].values[-1] // 10**DECADES), None))
-    floor = summaries.floor(cells)
+    floor = drawing.floor(cells)
     axes.axhline(floor[0], gid=f"{_which(cells)} floor at SNR", **style.FLOOR)
     drawn = [floor[:, None]]
     for i, arm in enumerate(cells["arm"].values):

@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 HEAD = {"color": "#00305e", "marker": "o"}
 SPECIALISED = {"color": "#d55e00", "marker": "o", "linestyle": "none", "markerfacecolor": "none", "markersize": 8}
@@ -17,7 +18,7 @@ def figure(dataset) -> Figure:
 
     Source: P1, an open question of the paper (transfer between real data sets).
     """
-    cells = summaries.family(dataset)
+    cells = drawing.family(dataset)
     pairs = list(cells["pair"].values)
     rows = -(-len(pairs) // COLUMNS)
     result = Figure(figsize=(style.PAGE_INCHES, 0.7 + 2.2 * rows), layout="constrained")
@@ -27,7 +28,7 @@ def figure(dataset) -> Figure:
             axes.remove()
             continue
         _panel(axes, cells.sel(pair=pairs[i]))
-        style.title(axes, i, f"{_direction(cells.sel(pair=pairs[i]))}: {summaries.name(cells)}")
+        style.title(axes, i, f"{_direction(cells.sel(pair=pairs[i]))}: {drawing.name(cells)}")
         if i + COLUMNS >= len(pairs):
             axes.set_xlabel("exponent $p$ in pre-training")
     for row in grid:

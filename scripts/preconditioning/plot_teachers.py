@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 READINGS = {  # name: label, look
     "final": ("at the final step", {"color": "#00305e", "marker": "o"}),
@@ -22,7 +23,7 @@ def figure(dataset) -> Figure:
 
     Errors are against the noise-free teacher; a seed in which a model diverged is left out.
     """
-    cells = summaries.family(dataset)
+    cells = drawing.family(dataset)
     shares = {case: int(match[1]) for case in cells["case"].values if (match := re.fullmatch(MIXED, case))}
     others = [case for case in cells["case"].values if case not in shares]
     result = Figure(figsize=(style.PAGE_INCHES, 2.9), layout="constrained")
@@ -40,7 +41,7 @@ def figure(dataset) -> Figure:
     axes[0].set_yticks(cells["p"].values)
     style.legend(result, [style.handle(label, **look) for label, look in READINGS.values()])
     lost = summaries.left_out(cells["diverged_at"])
-    about = f"Best of the grid of $p$ in the error against the noise-free teacher, {summaries.name(cells)}."
+    about = f"Best of the grid of $p$ in the error against the noise-free teacher, {drawing.name(cells)}."
     style.footer(result, about, summaries.seeds(cells.sizes["seed"], log=False, drawn="Markers"), lost)
     return result
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
+from featurelearning.preconditioning import drawing
 
 APART = 0.007  # of the grid of p, to either side, so that no interval hides another
 SERIES = {  # variable: label, look, and the flag of its diverged models
@@ -23,14 +24,14 @@ def figure(dataset) -> Figure:
 
     Means and intervals over seeds are of log MSE. Source: P1, forward knowledge transfer.
     """
-    cells = summaries.family(dataset)
+    cells = drawing.family(dataset)
     sources = list(cells["source_case"].values)
     result = Figure(figsize=(style.PAGE_INCHES, 2.9), layout="constrained")
     axes = result.subplots(1, len(sources), sharey=True, squeeze=False)[0]
     drawn = []
     for i, (panel, source) in enumerate(zip(axes, sources, strict=True)):
         drawn += _panel(panel, cells.sel(source_case=source))
-        style.title(panel, i, f"{_direction(source, sources)}: {summaries.name(cells)}")
+        style.title(panel, i, f"{_direction(source, sources)}: {drawing.name(cells)}")
     axes[0].set(yscale="log", ylabel="test MSE on the target")
     style.frame(axes[0].yaxis, drawn)
     entries = [style.handle(label, **look) for label, look, _ in SERIES.values()]
@@ -42,7 +43,7 @@ def figure(dataset) -> Figure:
 
 
 def _panel(axes, cells):
-    floor = summaries.floor(cells)
+    floor = drawing.floor(cells)
     axes.axhline(floor[0], gid=f"{cells.source_case.item()} floor", **style.FLOOR)
     axes.axhspan(*floor[1:], color=style.FLOOR["color"], **style.SHADE)
     drawn = [floor[:, None]]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from rattler import BuildString, MatchSpec, PackageRecord
+
 from workflow.core import fingerprint
 
 ROOT = Path(__file__).parents[1]

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,30 +14,26 @@ import xarray as xr
 from featurelearning.files import records
 from repository import ROOT, copy_of_repository, require, snakemake
 
+PAPER = "results/preconditioning"
 SHARD = "sigma_population_p+1.00/High_snr1.00_seeds0000-0001"
-TRAINED, DATA = f"results/noise/train/{SHARD}.nc", "results/noise/data/High_snr1.00_seeds0000-0001.nc"
+TRAINED, DATA = f"{PAPER}/noise/train/{SHARD}.nc", f"{PAPER}/noise/data/High_snr1.00_seeds0000-0001.nc"
 
 
+def log(folder: Path, path: str) -> str:
+    """Return the log of the job that makes a result."""
+    written = Path(path.replace("results/", "results/logs/")).with_suffix(".log")
+    return (folder / written).read_text(encoding="utf-8")
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [path for path in (folder / PAPER / "noise/train").rglob("*") if path.is_file()]
+
+
+# --- jobs that fail, in a copy in which everything but the trained models of the noise study is there -----------------
 @pytest.fixture
-def folder(tmp_path):
-    return copy_of_repository(tmp_path)
-
-
-def log(folder, stage: str = "train") -> str:
-    return (folder / f"results/logs/noise/{stage}/{SHARD}.log").read_text(encoding="utf-8")
-
-
-def leftovers(folder) -> list:
-    return [path for path in (folder / "results/noise/train").rglob("*") if path.is_file()]
-
-
-def test_a_shard_in_which_every_model_diverges_fails_and_names_cells_and_step(folder):
-    done = snakemake(folder, "--", TRAINED, config=("single_index={learning_rate: 1e9}",))
-    assert done.returncode != 0 and not leftovers(folder)
-    message = log(folder).splitlines()[-1]
-    for part in ("every model diverged, the first in step", "High SNR 1 seed 0", "seed 1", "lower the learning rate"):
-        assert part in message
-    assert message in done.stdout + done.stderr  # shown where the failure is reported
+def folder(copy):
+    shutil.rmtree(copy / PAPER / "noise/train")
+    return copy
 
 
 def test_a_gpu_that_is_not_there_is_refused(folder):
@@ -44,135 +42,179 @@ def test_a_gpu_that_is_not_there_is_refused(folder):
         pytest.skip("this machine has a GPU")
     assert not leftovers(folder)
     for part in ("device: 'cuda' was asked for", "finds no CUDA device", "'auto'", "'cpu'"):
-        assert part in log(folder).splitlines()[-1]
+        assert part in log(folder, TRAINED).splitlines()[-1]
 
 
-def test_a_truncated_file_is_named_with_the_remedy(folder):
-    assert snakemake(folder, "--", DATA).returncode == 0
-    path = folder / DATA
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    done = snakemake(folder, "--", TRAINED, "results/noise/covariance/empirical/Low_snr1.00_seeds0000-0001.nc")
-    assert done.returncode != 0 and not leftovers(folder)
-    text = (folder / "results/logs/noise/covariance/population/High_snr1.00_seeds0000-0001.log").read_text()
-    assert f"{DATA}: unreadable or truncated" in text and f"rm '{DATA}'" in text
-    # one failed shard does not stop the others
-    assert (folder / "results/noise/covariance/empirical/Low_snr1.00_seeds0000-0001.nc").exists()
-    path.unlink()
-    assert snakemake(folder, "--", TRAINED).returncode == 0
+def test_a_shard_in_which_every_model_diverges_and_a_download_with_a_flipped_byte(folder, tmp_path):
+    """Two faults in one run: each job says what was wrong, and leaves nothing."""
+    mnist = shutil.copytree(ROOT / ".cache/data/mnist", tmp_path / "mnist", copy_function=shutil.copyfile)
+    path = mnist / "t10k-labels-idx1-ubyte"
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    config = ("single_index={learning_rate: 1e9}", f"ood={{folder: {mnist}}}", "data_cache=fresh")
+    done = snakemake(folder, "--", TRAINED, "mnist", config=config)
+    assert done.returncode != 0
+
+    assert not leftovers(folder)
+    message = log(folder, TRAINED).splitlines()[-1]
+    for part in ("every model diverged, the first in step", "High SNR 1 seed 0", "seed 1", "lower the learning rate"):
+        assert part in message
+    assert message in done.stdout + done.stderr  # shown where the failure is reported
+
+    assert not list((folder / "fresh/mnist").glob("t10k*"))
+    message = log(folder, f"{PAPER}/mnist")
+    wanted = "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    assert f"folder {mnist}: ValueError: t10k-labels-idx1-ubyte: wrong SHA-256: expected {wanted}, got " in message
+    assert "Remedy: put the four original MNIST files there" in message and "wrong SHA-256" in done.stdout + done.stderr
 
 
-# Faults of files in a finished run. What reads the file refuses it; without the file the same command makes it anew.
+# --- faults of files in a finished run: what reads the file refuses it, and the others go on -------------------------
+SECOND = f"{PAPER}/firmness/train/sigma_population_p-1.00/HighTrace_snr1.00_seeds0002-0002.nc"
+OTHER_CODE = SECOND.replace("0002-0002", "0000-0001").replace("p-1.00", "p+1.00")
+OTHER_PARAMETERS = SECOND.replace("0002-0002", "0000-0001")
+TRUNCATED = f"{PAPER}/firmness/data/LowTrace_snr1.00_seeds0000-0001.nc"
+WITH_NAN = f"{PAPER}/teachers/train/sigma_population_p+1.00/TwoIndex50_snr1.00_seeds0000-0001.nc"
+GATHERED = f"{PAPER}/noise.nc"
+SPOILT = (OTHER_CODE, OTHER_PARAMETERS, TRUNCATED, WITH_NAN, GATHERED)
 
-SECOND = TRAINED.replace("seeds0000-0001", "seeds0002-0002")
-EVALUATED = TRAINED.replace("train", "evaluate")
+EVALUATED = [path.replace("train", "evaluate") for path in (OTHER_CODE, OTHER_PARAMETERS)]
+COVARIANCE = f"{PAPER}/firmness/covariance/population/LowTrace_snr1.00_seeds0000-0001.nc"
+AGGREGATED = f"{PAPER}/teachers.nc"
+READERS = [f"{PAPER}/noise/claims.csv", f"{PAPER}/figures/noise.png"]
+SOUND = COVARIANCE.replace("0000-0001", "0002-0002")  # missing, and nothing is wrong with what it is made from
+TARGETS = (*EVALUATED, COVARIANCE, AGGREGATED, *READERS, SOUND)
 
 
-def change(path, function) -> None:
+def change(path: Path, function) -> None:
     """Replace a result file by what a function makes of it, as valid as before but for that."""
     dataset = xr.load_dataset(path)
     function(dataset)
     records.write(dataset, path)
 
 
-def other_code(folder) -> str:
-    change(folder / TRAINED, lambda dataset: dataset.attrs.update(code_fingerprint="0" * 16))
-    return "code_fingerprint is '0000000000000000', allowed: '"
+def with_other_rate(dataset: xr.Dataset) -> None:
+    parameters = records.parameters(dataset)
+    parameters["settings"]["learning_rate"] = 0.5
+    dataset.attrs["parameters"] = json.dumps(parameters)
 
 
-def other_parameters(folder) -> str:
-    shutil.copyfile(folder / SECOND, folder / TRAINED)
-    return "parameters.seeds is [2], allowed: [0, 1]"
+def with_nan(dataset: xr.Dataset) -> None:
+    dataset["clean_mse"][1, 3] = np.nan
 
 
-@pytest.mark.parametrize("spoil", [other_code, other_parameters])
-def test_a_file_of_other_code_or_parameters_is_refused_and_made_anew(copy, spoil):
-    before = (copy / TRAINED).read_bytes()
-    fault = spoil(copy)
-    done = snakemake(copy, "--", EVALUATED)
-    line = log(copy, "evaluate").splitlines()[-1]
-    assert done.returncode != 0 and not (copy / EVALUATED).exists()
-    assert f"{TRAINED}: made by other code or with other parameters: {fault}" in line and f"rm '{TRAINED}'" in line
-    assert line in done.stdout + done.stderr
-    (copy / TRAINED).unlink()
-    assert snakemake(copy, "--", EVALUATED).returncode == 0
-    assert (copy / TRAINED).read_bytes() == before
+class Spoilt(NamedTuple):
+    """A finished copy with spoilt files: what the run said that met them, and one after they were removed."""
+
+    said: str
+    logs: dict[str, str]  # of the jobs that make the targets, by target
+    made: set[str]  # targets that were there after the first run
+    before: dict[str, bytes]  # the files, before they were spoilt
+    after: dict[str, bytes]  # and after the second run
+    returncodes: tuple[int, int]
 
 
-def test_a_gathered_file_of_other_parameters_is_refused_where_it_is_drawn_and_judged(copy):
-    path = copy / "results/noise.nc"
+@pytest.fixture(scope="module")
+def spoilt(finished, tmp_path_factory):
+    folder = shutil.copytree(finished, tmp_path_factory.mktemp("spoilt") / "copy", symlinks=True)
+    before = {path: (folder / path).read_bytes() for path in SPOILT}
+    change(folder / OTHER_CODE, lambda dataset: dataset.attrs.update(code_fingerprint="0" * 16))
+    shutil.copyfile(folder / SECOND, folder / OTHER_PARAMETERS)
+    (folder / TRUNCATED).write_bytes(before[TRUNCATED][: len(before[TRUNCATED]) // 2])
+    change(folder / WITH_NAN, with_nan)
+    change(folder / GATHERED, with_other_rate)
+    (folder / SOUND).unlink()
+    first = snakemake(folder, "--", *TARGETS)
+    made = {path for path in TARGETS if (folder / path).exists()}
+    logs = {path: log(folder, path) for path in (*EVALUATED, COVARIANCE, *READERS)}
+    logs[AGGREGATED] = log(folder, f"{PAPER}/aggregate_teachers")
+    for path in SPOILT:
+        (folder / path).unlink()
+    second = snakemake(folder, "--", *TARGETS)
+    after = {path: (folder / path).read_bytes() for path in SPOILT if (folder / path).exists()}
+    return Spoilt(first.stdout + first.stderr, logs, made, before, after, (first.returncode, second.returncode))
 
-    def spoil(dataset):
-        parameters = records.parameters(dataset)
-        parameters["settings"]["learning_rate"] = 0.5
-        dataset.attrs["parameters"] = json.dumps(parameters)
 
-    change(path, spoil)
-    done = snakemake(copy, "--", "results/claims.csv", "results/figures/noise.png")
-    assert done.returncode != 0
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        (OTHER_CODE, "code_fingerprint is '0000000000000000', allowed: '"),
+        (OTHER_PARAMETERS, "parameters.seeds is [2], allowed: [0, 1]"),
+    ],
+)
+def test_a_file_of_other_code_or_parameters_is_refused(spoilt, path, fault):
+    target = path.replace("train", "evaluate")
+    line = spoilt.logs[target].splitlines()[-1]
+    assert target not in spoilt.made
+    assert f"{path}: made by other code or with other parameters: {fault}" in line and f"rm '{path}'" in line
+    assert line in spoilt.said
+
+
+def test_a_gathered_file_of_other_parameters_is_refused_where_it_is_drawn_and_judged(spoilt):
     fault = "parameters.settings.learning_rate is 0.5, allowed: 0.03; delete it and run the same command again"
-    for name in ("check_claims", "plot/noise"):
-        assert fault in (copy / f"results/logs/{name}.log").read_text(encoding="utf-8").splitlines()[-1]
+    for path in READERS:
+        assert path not in spoilt.made and fault in spoilt.logs[path].splitlines()[-1]
 
 
-def test_a_nan_planted_in_a_shard_is_found_and_its_cell_named(copy):
-    def plant(dataset):
-        dataset["clean_mse"][1, 3] = np.nan
+def test_a_truncated_file_is_named_with_the_remedy(spoilt):
+    assert COVARIANCE not in spoilt.made
+    assert f"{TRUNCATED}: unreadable or truncated" in spoilt.logs[COVARIANCE]
+    assert f"rm '{TRUNCATED}'" in spoilt.logs[COVARIANCE]
 
-    change(copy / TRAINED, plant)
-    done = snakemake(copy, "--", "results/noise.nc")
-    assert done.returncode != 0 and not (copy / "results/noise.nc").exists()
-    line = (copy / "results/logs/aggregate_noise.log").read_text(encoding="utf-8").splitlines()[-1]
-    cell = "{'arm': 'sigma_population_p+1.00', 'case': 'High', 'snr': 1.0, 'seed': 1}"
-    assert f"clean_mse: missing or not finite in cell {cell} (1 cells in all)" in line and line in done.stderr
+
+def test_a_nan_planted_in_a_shard_is_found_and_its_cell_named(spoilt):
+    line = spoilt.logs[AGGREGATED].splitlines()[-1]
+    cell = "{'arm': 'sigma_population_p+1.00', 'case': 'TwoIndex50', 'snr': 1.0, 'seed': 1}"
+    assert AGGREGATED not in spoilt.made
+    assert f"clean_mse: missing or not finite in cell {cell} (1 cells in all)" in line and line in spoilt.said
     assert "delete that cell's shard and run the same command again" in line
 
 
-def test_a_download_with_a_flipped_byte_is_refused(folder, tmp_path):
-    mnist = tmp_path / "mnist"
-    shutil.copytree(ROOT / ".cache/data/mnist", mnist, copy_function=shutil.copyfile)
-    path = mnist / "t10k-labels-idx1-ubyte"
-    content = bytearray(path.read_bytes())
-    content[5000] ^= 1
-    path.write_bytes(content)
-    done = snakemake(folder, "--", "mnist", config=(f"ood={{folder: {mnist}}}", "data_cache=fresh"))
-    assert done.returncode != 0 and not list((folder / "fresh/mnist").glob("t10k*"))
-    message = (folder / "results/logs/mnist.log").read_text(encoding="utf-8")
-    wanted = "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
-    assert f"folder {mnist}: ValueError: t10k-labels-idx1-ubyte: wrong SHA-256: expected {wanted}, got " in message
-    assert "Remedy: put the four original MNIST files there" in message and "wrong SHA-256" in done.stdout + done.stderr
+def test_failed_shards_do_not_stop_the_others(spoilt):
+    assert spoilt.returncodes[0] != 0 and spoilt.made == {SOUND}
+
+
+def test_without_the_spoilt_files_the_same_command_makes_them_anew(spoilt):
+    assert spoilt.returncodes[1] == 0
+    assert [path for path in SPOILT if spoilt.after.get(path) != spoilt.before[path]] == []
+
+
+# --- disks ------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def fresh(tmp_path):
+    return copy_of_repository(tmp_path)
 
 
 @pytest.fixture
-def small_disk(folder):
+def small_disk(fresh):
     """Give a function that puts the results on a disk of their own, of a size and with further options."""
     mounted = []
 
     def mount(options: str) -> None:
-        (folder / "results").mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder / "results"]
+        (fresh / "results").mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", fresh / "results"]
         require(subprocess.run(command, capture_output=True).returncode == 0, "not root: no small disk can be mounted")
-        mounted.append(folder / "results")
+        mounted.append(fresh / "results")
 
     yield mount
     for place in mounted:
         subprocess.run(["umount", place], check=True)
 
 
-def test_a_full_disk_is_named_with_the_room_that_is_left(folder, small_disk):
+def test_a_full_disk_is_named_with_the_room_that_is_left(fresh, small_disk):
     small_disk("size=64k")
-    done = snakemake(folder, "--", DATA)
-    assert done.returncode != 0 and not (folder / DATA).exists()
+    done = snakemake(fresh, "--", DATA)
+    assert done.returncode != 0 and not (fresh / DATA).exists()
     text = done.stdout + done.stderr
-    assert re.search(
-        rf"WriteError: {DATA}: cannot be written \(.*\); 0\.\d MiB are free in .*/results/noise/data;", text
-    )
+    left = r"cannot be written \(.*\); 0\.\d MiB are free in .*/results/preconditioning/noise/data;"
+    assert re.search(f"WriteError: {DATA}: {left}", text)
     assert "make room or give the right to write, then run the same command again" in text
-    assert not list((folder / "results").rglob("*.nc"))
+    assert not list((fresh / "results").rglob("*.nc"))
 
 
-def test_results_that_may_not_be_written_are_refused_before_any_job(folder, small_disk):
+def test_results_that_may_not_be_written_are_refused_before_any_job(fresh, small_disk):
     small_disk("ro")
-    done = snakemake(folder, "--", DATA)
+    done = snakemake(fresh, "--", DATA)
     assert done.returncode != 0 and "Execute 1 jobs" not in done.stdout + done.stderr
     message = re.search(
         r"results: cannot be written \(\[Errno 30\] Read-only file system: .*\); allowed: .*", done.stderr

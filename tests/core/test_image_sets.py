@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
-from test_images import write_idx
 
-from featurelearning.files import image_sets
-from featurelearning.preconditioning import images
+from featurelearning.files import image_sets, sets
+from featurelearning.files.downloads import fetch_set
+from idx import write_idx
 
 SIZES = {"train": 20, "test": 6}
+CACHE = Path(__file__).parents[2] / ".cache" / "data" / "mnist"
 
 
 class Python2(pickle._Pickler):
@@ -52,13 +53,14 @@ def planes(n: int, seed: int) -> tuple[np.ndarray, list[int]]:
 
 def write_cifar10(folder: Path, batches: dict[str, bytes], monkeypatch) -> None:
     """Write the archive of the batches, and have its checksum be the known one."""
-    with tarfile.open(folder / image_sets.CIFAR10, "w:gz") as archive:
+    (known,) = sets.SETS["cifar10"].files
+    with tarfile.open(folder / known.name, "w:gz") as archive:
         for name, content in batches.items():
             member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    found = hashlib.sha256((folder / image_sets.CIFAR10).read_bytes()).hexdigest()
-    monkeypatch.setattr(image_sets, "CIFAR10_SHA256", found)
+    found = known._replace(sha256=hashlib.sha256((folder / known.name).read_bytes()).hexdigest())
+    monkeypatch.setitem(sets.SETS, "cifar10", sets.SETS["cifar10"]._replace(files=(found,)))
 
 
 def cifar10(pixels: dict, labels: dict) -> dict[str, bytes]:
@@ -78,7 +80,7 @@ def cifar10(pixels: dict, labels: dict) -> dict[str, bytes]:
 
 
 def write_svhn(folder: Path, pixels: dict, labels: dict) -> None:
-    for split, name in image_sets.SVHN.items():
+    for split, name in zip(SIZES, (file.name for file in sets.SETS["svhn"].files), strict=True):
         y = np.array([[label or 10] for label in labels[split]], np.uint8)
         savemat(folder / name, {"X": pixels[split].transpose(2, 3, 1, 0), "y": y}, format="5")
 
@@ -117,6 +119,74 @@ def test_svhn_has_the_layout_of_cifar10_and_its_ten_is_zero(tmp_path, drawn):
     assert_set(image_sets.load("svhn", tmp_path), *drawn)
 
 
+def write_mnist(folder: Path, n: int = 3, side: int = 28, n_labels: int | None = None, label: int = 7) -> Path:
+    for prefix in ("train", "t10k"):
+        write_idx(folder / f"{prefix}-images-idx3-ubyte", np.full((n, side, side), 200, np.uint8))
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte", np.full(n_labels or n, label, np.uint8))
+    return folder
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 300)])
+def test_idx_round_trip(tmp_path, shape):
+    array = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    found = image_sets.read_idx(write_idx(tmp_path / "file", array))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\0\x08", b"\0\0\x0d\1\0\0\0\0", b"\x1f\x8b\x08\0 gzip", b"\0\0\x08\0", b"<!DOCTYPE html>"]
+)
+def test_a_wrong_magic_number_is_refused(tmp_path, content):
+    path = tmp_path / "train-labels-idx1-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(ValueError) as caught:
+        image_sets.read_idx(path)
+    message = str(caught.value)
+    assert str(path) in message and f"starts with the bytes {list(content[:4])}" in message
+    assert "[0, 0, 8, number of dimensions]" in message and "delete the file and run the same command again" in message
+
+
+@pytest.mark.parametrize("cut", [6, 16, 50, -1])
+def test_a_truncated_file_is_refused(tmp_path, cut):
+    path = write_idx(tmp_path / "t10k-images-idx3-ubyte", np.ones((2, 5, 7), np.uint8), cut=cut)
+    with pytest.raises(ValueError) as caught:
+        image_sets.read_idx(path)
+    assert f"{path}: truncated or too long: {cut % 86} bytes, but its header promises" in str(caught.value)
+    assert "delete the file and run the same command again" in str(caught.value)
+
+
+def test_a_file_that_is_too_long_is_refused(tmp_path):
+    path = write_idx(tmp_path / "file", np.ones(4, np.uint8))
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match=r"too long: 13 bytes, but its header promises 12 for shape \[4\]"):
+        image_sets.read_idx(path)
+
+
+def test_load_flattens_images(tmp_path):
+    data = image_sets.load_mnist(write_mnist(tmp_path))
+    assert [array.shape for array in data] == [(3, 784), (3,), (3, 784), (3,)]
+    assert all(array.dtype == np.uint8 for array in data)
+
+
+@pytest.mark.parametrize("fault", [{"side": 27}, {"n_labels": 2}, {"label": 10}], ids=["side", "count", "label"])
+def test_files_that_do_not_fit_each_other_are_refused(tmp_path, fault):
+    with pytest.raises(ValueError, match=r"train-\*: images of shape .*; expected .* up to 9\. Remedy: delete"):
+        image_sets.load_mnist(write_mnist(tmp_path, **fault))
+
+
+def test_facts_about_mnist():
+    """Of the real files, fetched into the repository's cache where they are missing."""
+    fetch_set("mnist", CACHE, None, None)
+    mnist = image_sets.load_mnist(CACHE)
+    assert [array.shape for array in mnist] == [(60_000, 784), (60_000,), (10_000, 784), (10_000,)]
+    assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert mnist.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(mnist.train_labels).tolist() == counts
+    assert (mnist.train_images.min(), mnist.train_images.max()) == (0, 255)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_mnist_and_fashion_mnist_are_read_alike(tmp_path, name):
     rng = np.random.default_rng(2)
@@ -132,20 +202,20 @@ def test_sets_that_may_form_a_pair_have_one_dimension(tmp_path, drawn, monkeypat
     write_cifar10(tmp_path, cifar10(*drawn), monkeypatch)
     write_svhn(tmp_path, *drawn)
     widths = {name: image_sets.load(name, tmp_path).test_images.shape[1] for name in ("cifar10", "svhn")}
-    assert widths == {"cifar10": 3072, "svhn": 3072} and image_sets.PIXELS == 3072 and images.PIXELS == 784
+    assert widths == {"cifar10": 3072, "svhn": 3072} and image_sets.PIXELS == 3072
 
 
 def test_another_archive_is_refused_before_anything_is_unpickled(tmp_path, drawn, monkeypatch):
-    known = image_sets.CIFAR10_SHA256
+    known = sets.SETS["cifar10"]
     write_cifar10(tmp_path, cifar10(*drawn), monkeypatch)
-    found = image_sets.CIFAR10_SHA256
-    monkeypatch.setattr(image_sets, "CIFAR10_SHA256", known)
+    ((name, found, _),) = sets.SETS["cifar10"].files
+    monkeypatch.setitem(sets.SETS, "cifar10", known)
     monkeypatch.setattr(image_sets, "ArrayUnpickler", None)
     with pytest.raises(ValueError) as caught:
         image_sets.load("cifar10", tmp_path)
     message = str(caught.value)
-    assert f"wrong SHA-256: expected {known}, got {found}; nothing of it was unpickled" in message
-    assert str(tmp_path / image_sets.CIFAR10) in message and "delete the file and run the same command" in message
+    assert f"wrong SHA-256: expected {known.files[0].sha256}, got {found}; nothing of it was unpickled" in message
+    assert str(tmp_path / name) in message and "delete the file and run the same command" in message
 
 
 class Harmful:

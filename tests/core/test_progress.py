@@ -5,12 +5,11 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-import yaml
-from workflow.core import progress
-from workflow.core.configuration import validate
-from workflow.preconditioning import grid
 
-from repository import ROOT, copy_of_repository, snakemake
+from repository import copy_of_repository, snakemake
+from workflow.core import progress
+from workflow.core.configuration import default, validate
+from workflow.preconditioning import grid
 
 CELLS = {"old": 10, "stale": 5, "new": 20, "last": 5}
 
@@ -77,26 +76,30 @@ def test_only_a_run_that_trains_is_watched_and_only_for_what_it_asks(monkeypatch
 
 
 def test_trained_files_are_all_of_the_grid():
-    raw = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    raw = default()
     files = grid.trained_files(validate(raw | {"seeds": 13}))
     cfg = validate(raw)
     for study in grid.SYNTHETIC:
         assert set(grid.synthetic_files(cfg, study, "train")) < set(files)
-    assert files["results/transfer/train/sigma_oas_p-1.00/Low_snr1.00_seeds0010-0012.nc"] == 3
-    assert files["results/ood/train/adam/seeds0000-0009.nc"] == 10
+    assert files["results/preconditioning/transfer/train/sigma_oas_p-1.00/Low_snr1.00_seeds0010-0012.nc"] == 3
+    assert files["results/preconditioning/ood/train/adam/seeds0000-0009.nc"] == 10
     noise = 2 * (7 * (4 + 3) + sum(len(snrs) for arm, snrs in grid.plan(cfg, "noise") if arm.estimator == "none"))
     others = 7 * (2 * len(cfg.firmness.variants) + len(cfg.teachers.cases)) + 2 * len(grid.transfer_arms(cfg))
-    assert sum(grid.trained_files(cfg).values()) == 10 * (noise + others + len(grid.ood_arms(cfg)))
+    images = len(grid.ood_arms(cfg)) + len(cfg.real.pairs) * len(cfg.exponents)
+    assert sum(grid.trained_files(cfg).values()) == 10 * (noise + others + images)
 
 
 def test_a_run_of_snakemake_prints_the_line(tmp_path):
     folder = copy_of_repository(tmp_path)
-    module = folder / "workflow" / "progress.py"
+    module = folder / "workflow" / "core" / "progress.py"
     text = module.read_text(encoding="utf-8")
     assert "EVERY = 60 " in text
     module.write_text(text.replace("EVERY = 60 ", "EVERY = 0.1 "), encoding="utf-8")
     shards = ("seeds0000-0001", "seeds0002-0002")
-    targets = [f"results/noise/train/sigma_population_p-1.00/High_snr1.00_{shard}.nc" for shard in shards]
+    targets = [
+        f"results/preconditioning/preconditioning/noise/train/sigma_population_p-1.00/High_snr1.00_{shard}.nc"
+        for shard in shards
+    ]
     done = snakemake(folder, "--cores", "1", "--", *targets)
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-import synthetic
 
+import synthetic
 from featurelearning.files import records
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 @pytest.mark.parametrize("block", BLOCKS, ids=["xarray", "own data"])
 def test_python_of_the_readme_runs(block, tmp_path):
     matplotlib.use("Agg")
-    records.write(synthetic.noise(seeds=3), tmp_path / "results" / "noise.nc")
+    records.write(synthetic.noise(seeds=3), tmp_path / "results" / "preconditioning" / "noise.nc")
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     with contextlib.chdir(tmp_path):
         exec(compile(block, "README.md", "exec"), {})

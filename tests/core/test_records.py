@@ -12,10 +12,13 @@ import torch
 import xarray as xr
 
 from featurelearning.files import atomic, records
+from featurelearning.training import shards
+from featurelearning.training.names import NAMES as TRAINING
 
 ATTRIBUTES = records.provenance(
-    "a test", {"arm": {"id": "sgd"}, "cell": {"case": "High", "snr": 1.0}}, "0123456789abcdef"
+    "a test", "a paper", {"arm": {"id": "sgd"}, "cell": {"case": "High", "snr": 1.0}}, "0123456789abcdef"
 )
+NAMES = {**TRAINING, "case": ("case", "1"), "noise_floor": ("floor", "1"), "snr": ("ratio", "1")}
 LAYOUT = {
     "train_mse": (("arm", "case", "seed", "step"), "float32"),
     "noise_floor": (("arm", "case", "seed"), "float64"),
@@ -32,11 +35,11 @@ def shard(seeds=(2, 3), step=(0, 1, 5), scale: float = 1.0) -> xr.Dataset:
         "noise_floor": (("seed",), 0.5 + np.array(seeds)),
         "diverged_at": (("seed",), np.full(len(seeds), -1, "int32")),
     }
-    return records.dataset(variables, {"seed": list(seeds), "step": list(step)}, ATTRIBUTES)
+    return records.dataset(variables, {"seed": list(seeds), "step": list(step)}, ATTRIBUTES, NAMES)
 
 
 def filled() -> xr.Dataset:
-    target = records.empty(LAYOUT, COORDS, ATTRIBUTES)
+    target = records.empty(LAYOUT, COORDS, ATTRIBUTES, NAMES)
     for arm in COORDS["arm"]:
         for case in COORDS["case"]:
             for seeds in ((0, 1), (2, 3)):
@@ -46,19 +49,19 @@ def filled() -> xr.Dataset:
 
 def test_every_variable_and_coordinate_has_a_long_name_and_a_unit():
     for name, variable in filled().variables.items():
-        assert (variable.attrs["long_name"], variable.attrs["units"]) == records.NAMES[name]
+        assert (variable.attrs["long_name"], variable.attrs["units"]) == {**records.COMMON, **NAMES}[name]
         assert variable.attrs["long_name"] and variable.attrs["units"]
 
 
 def test_a_name_that_is_not_listed_is_refused():
     with pytest.raises(records.RecordError) as caught:
-        records.dataset({"los": (("seed",), [1.0])}, {"seed": [0]}, ATTRIBUTES)
-    assert str(caught.value) == "variable 'los': not in records.NAMES; add its long name and unit there"
+        records.dataset({"los": (("seed",), [1.0])}, {"seed": [0]}, ATTRIBUTES, NAMES)
+    assert str(caught.value) == "variable 'los': has no long name and unit; add them where its study is declared"
 
 
 def test_provenance_holds_parameters_and_versions_and_nothing_of_time_or_place():
-    found = records.provenance("t", {"b": 2, "a": [1.5, None]}, "c0de", "cuda: a card")
-    assert found == records.provenance("t", {"a": [1.5, None], "b": 2}, "c0de", "cuda: a card")
+    found = records.provenance("t", "r", {"b": 2, "a": [1.5, None]}, "c0de", "cuda: a card")
+    assert found == records.provenance("t", "r", {"a": [1.5, None], "b": 2}, "c0de", "cuda: a card")
     assert records.parameters(xr.Dataset(attrs=found)) == {"a": [1.5, None], "b": 2}
     assert json.loads(found["software"])["numpy"] == np.__version__
     assert found["device"] == "cuda: a card" and found["code_fingerprint"] == "c0de"
@@ -86,7 +89,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path):
 
 
 def test_nan_integers_and_scalars_survive(tmp_path):
-    wanted = records.empty(LAYOUT, COORDS, ATTRIBUTES).assign_coords(snr=1.0)
+    wanted = records.empty(LAYOUT, COORDS, ATTRIBUTES, NAMES).assign_coords(snr=1.0)
     records.write(wanted, tmp_path / "file.nc")
     xr.testing.assert_identical(records.read(tmp_path / "file.nc"), wanted)
 
@@ -194,8 +197,8 @@ def made_with(**changes) -> dict:
 def test_a_file_of_other_code_or_parameters_is_named_with_what_differs(tmp_path, expected, fault):
     path = tmp_path / "file.nc"
     given = made_with()
-    attributes = records.provenance("a test", given["parameters"], given["code_fingerprint"])
-    records.write(records.dataset({"noise_floor": (("seed",), [1.0, 2.0])}, {"seed": [0, 1]}, attributes), path)
+    attributes = records.provenance("a test", "a paper", given["parameters"], given["code_fingerprint"])
+    records.write(records.dataset({"noise_floor": (("seed",), [1.0, 2.0])}, {"seed": [0, 1]}, attributes, NAMES), path)
     if fault is None:
         assert records.read(path, expected)["noise_floor"].values.tolist() == [1, 2]
     else:
@@ -218,7 +221,7 @@ def test_shards_are_gathered_with_every_device_that_made_one(tmp_path):
     for seeds, device in (((0, 1), "cpu: b"), ((2, 3), "cpu: a")):
         paths.append(tmp_path / f"{seeds[0]}.nc")
         records.write(shard(seeds).assign_attrs(device=device), paths[-1])
-    target = records.empty(LAYOUT, COORDS, {**ATTRIBUTES, "device": ""})
+    target = records.empty(LAYOUT, COORDS, {**ATTRIBUTES, "device": ""}, NAMES)
     place = {"arm": "two", "case": "Low"}
     records.gather(target, paths, {}, lambda shard: place, ["noise_floor"])
     assert target["noise_floor"].sel(place).values.tolist() == [0.5, 1.5, 2.5, 3.5]
@@ -249,14 +252,14 @@ def test_a_training_run_keeps_curves_and_parameters(tmp_path):
     rng = np.random.default_rng(40)
     params = {key: torch.tensor(rng.standard_normal((m, *shape)), dtype=torch.float32) for key, shape in shapes.items()}
     run = Run(params, {"train_mse": rng.random((m, 3), dtype="float32")}, np.array([-1, 7], "int32"))
-    result = records.trained(run, {"seed": [5, 6]}, np.array([0, 1, 9]), ATTRIBUTES, inputs="input")
+    result = shards.trained(run, {"seed": [5, 6]}, np.array([0, 1, 9]), ATTRIBUTES, "input", {})
     records.write(result, tmp_path / "file.nc")
     found = records.read(tmp_path / "file.nc")
     assert found["weight1"].dims == ("seed", "input", "hidden") and found["train_mse"].dims == ("seed", "step")
     np.testing.assert_array_equal(found["diverged_at"].sel(seed=6), 7)
     np.testing.assert_array_equal(found["first_layer_change"], [0.5, np.nan])
     assert found.attrs["training_step"] == "eager"
-    for key, value in records.model_parameters(found.sel(seed=6)).items():
+    for key, value in shards.model_parameters(found.sel(seed=6)).items():
         assert value.dtype == np.float64
         np.testing.assert_array_equal(value, params[key][1].numpy())
 
@@ -270,13 +273,13 @@ def test_the_cell_of_a_shard_is_read_from_its_parameters():
 
 
 def test_an_empty_array_is_nan_and_minus_one():
-    target = records.empty(LAYOUT, COORDS, ATTRIBUTES)
+    target = records.empty(LAYOUT, COORDS, ATTRIBUTES, NAMES)
     assert target["train_mse"].shape == (2, 2, 4, 3) and target["train_mse"].dtype == "float32"
     assert np.isnan(target["train_mse"]).all() and (target["diverged_at"] == -1).all()
 
 
 def test_a_shard_fills_its_own_place_only():
-    target = records.empty(LAYOUT, COORDS, ATTRIBUTES)
+    target = records.empty(LAYOUT, COORDS, ATTRIBUTES, NAMES)
     records.fill(target, {"arm": "two", "case": "Low"}, shard(), ["train_mse"])
     place = target["train_mse"].sel(arm="two", case="Low")
     np.testing.assert_array_equal(place.sel(seed=[2, 3]), [[20, 21, 25], [30, 31, 35]])
@@ -284,7 +287,7 @@ def test_a_shard_fills_its_own_place_only():
 
 
 def test_dimensions_are_matched_by_name():
-    target = records.empty(LAYOUT, COORDS, ATTRIBUTES)
+    target = records.empty(LAYOUT, COORDS, ATTRIBUTES, NAMES)
     records.fill(target, {"arm": "two", "case": "Low"}, shard().transpose(), ["train_mse"])
     assert float(target["train_mse"].sel(arm="two", case="Low", seed=3, step=5)) == 35
 
@@ -300,7 +303,7 @@ def test_dimensions_are_matched_by_name():
 )
 def test_a_shard_that_does_not_fit_is_named(cell, part):
     with pytest.raises(records.RecordError) as caught:
-        records.fill(records.empty(LAYOUT, COORDS, ATTRIBUTES), cell, part, ["train_mse"])
+        records.fill(records.empty(LAYOUT, COORDS, ATTRIBUTES, NAMES), cell, part, ["train_mse"])
     message = str(caught.value)
     assert message.startswith(f"train_mse: cell {{'arm': '{cell['arm']}', 'case': 'Low', 'seed': ")
     assert "does not fit its place" in message and "delete that shard's files" in message
@@ -346,7 +349,9 @@ def test_the_view_by_method_has_p_as_its_dimension_in_order():
     arms = [arm | {"hyperparameters": {}, "learning_rate": None} for arm in arms]
     arms[3] |= {"hyperparameters": {"momentum": 0.9}, "learning_rate": 0.5}
     coords = {**records.arm_coordinates(arms), "seed": [0]}
-    result = records.dataset({"noise_floor": (("arm", "seed"), [[1.0], [2.0], [3.0], [4.0]])}, coords, ATTRIBUTES)
+    result = records.dataset(
+        {"noise_floor": (("arm", "seed"), [[1.0], [2.0], [3.0], [4.0]])}, coords, ATTRIBUTES, NAMES
+    )
     assert np.isnan(result["p"].sel(arm="momentum")) and json.loads(result["hyperparameters"].values[3]) == {
         "momentum": 0.9,
         "learning_rate": 0.5,

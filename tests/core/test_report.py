@@ -1,24 +1,30 @@
 """The report of the tiny run, opened in a browser as a person would: every caption, the claims table, every figure."""
 
+import contextlib
 import csv
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import docutils.core
 import jinja2
 import pytest
-import yaml
 
 import browser
 from repository import FIGURES as NAMES
-from repository import ROOT, require, snakemake
+from repository import ROOT, STUDIES, TABLES, require
+from workflow.core import configuration, rooms
 
+DECLARED = rooms.declared(configuration.rooms())
 FIGURES = [f"{i:02d} {name}" for i, name in enumerate(NAMES, 1)]  # sorted as text
-TABLES = ["diagnosis before training", "firmness of the verdicts", "verdicts"]
+CATEGORIES = ["P1 claims", "P1 figures", "P1 tables", "Run"]
+CAPTIONS = {"core": ["workflow", "claims", "costs"], "preconditioning": ["diagnosis", "firmness"]}
+JUDGED = ["noise", "ood", "teachers", "theory", "transfer"]  # studies that claims of tiny.yaml begin with
 ESTIMATES = ("estimate", "ci_low", "ci_high", "bca_low", "bca_high")
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]\d+)?")
-LINKS = "\n\n.. _1 Claims: x\n.. _2 Figures: x\n.. _3 Run: x\n"  # Snakemake adds a link for each category
+LINKS = "\n\n" + "\n".join(f".. _{name}: x" for name in CATEGORIES)  # Snakemake adds a link for each category
 ENTRIES = "[...document.querySelectorAll('nav tbody tr')]"
 SHOWN = "document.querySelector('#app > div > div img')"
 TABLE = """(() => {
@@ -29,25 +35,38 @@ TABLE = """(() => {
 
 
 @pytest.fixture(scope="module")
-def report(finished, tmp_path_factory):
-    """The report as Snakemake makes it from the finished run."""
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    done = snakemake(finished, "--report", str(path))
-    assert done.returncode == 0, done.stderr[-3000:]
-    return path
+def chromium(tmp_path_factory):
+    program = browser.find()
+    require(program, f"none of {', '.join(browser.NAMES)} is installed: the report was not opened")
+    with browser.Browser(program, tmp_path_factory.mktemp("browser")) as chromium:
+        yield chromium
+
+
+@contextlib.contextmanager
+def visit(chromium: browser.Browser, report: Path) -> Iterator[browser.Browser]:
+    """Open a report; what must hold at the end of each visit is asserted here."""
+    chromium.send("Page.navigate", url="about:blank")
+    chromium.wait("location.href == 'about:blank'")
+    chromium.events.clear()
+    chromium.open(report)
+    chromium.wait("document.querySelector('nav li')")
+    yield chromium
+    assert chromium.errors() == []
+    assert [url for url in chromium.requests() if not url.startswith(("data:", "blob:", report.as_uri()))] == []
 
 
 @pytest.fixture
-def page(report, tmp_path):
-    """The report, open in a browser; what must hold at the end of each visit is asserted here."""
-    program = browser.find()
-    require(program, f"none of {', '.join(browser.NAMES)} is installed: the report was not opened")
-    with browser.Browser(program, tmp_path) as page:
-        page.open(report)
-        page.wait("document.querySelector('nav li')")
+def page(chromium, finished):
+    """The report that `make reproduce` leaves."""
+    with visit(chromium, finished / "all.html") as page:
         yield page
-        assert page.errors() == []
-        assert [url for url in page.requests() if not url.startswith(("data:", "blob:", report.as_uri()))] == []
+
+
+@pytest.fixture
+def page_of_one_study(chromium, finished):
+    """The report that `make reproduce ONLY=noise` leaves where nothing else has been run."""
+    with visit(chromium, finished / "first.html") as page:
+        yield page
 
 
 def click(page, text: str) -> None:
@@ -69,38 +88,86 @@ def overflow(page, frame: str | None = None) -> int:
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth", frame)
 
 
-@pytest.mark.parametrize("name", ["workflow", "claims", "costs", "diagnosis", "firmness", *FIGURES, "11 real"])
-def test_caption_renders_with_the_configuration(name):
-    figure = name.partition(" ")[2]
-    template = ROOT / "workflow" / "report" / f"{'figures' if figure else name}.rst"
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")) | {"seeds": 77}
+def menu(page) -> list[str]:
+    """Return the categories of the report's menu; what stands above them is Snakemake's own."""
+    shown = page.evaluate("[...document.querySelectorAll('nav li')].map(item => item.innerText.trim())")
+    return [name for name in shown if name.startswith("P") or name == "Run"]
+
+
+def entries(page, category: str, count: int) -> list[str]:
+    """Return the labels of the results in a category of the menu."""
+    click(page, category)
+    page.wait(f"{ENTRIES}.length == {count}")
+    return page.evaluate(f"{ENTRIES}.map(row => row.cells[0].innerText.trim())")
+
+
+def render(template: Path, figure: str = "") -> str:
+    """Return a caption as HTML, as Snakemake renders it for a run of 77 seeds."""
+    config = configuration.default() | {"seeds": 77}
+    cfg = configuration.validate(config)
+    config["papers_of_report"] = rooms.overview(cfg, rooms.studies(cfg), lambda name: True)
     job = SimpleNamespace(config=config, wildcards=SimpleNamespace(figure=figure))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     text = environment.from_string(template.read_text(encoding="utf-8")).render(snakemake=job)
     strict = {"halt_level": 2, "report_level": 2}
-    html = docutils.core.publish_parts(text + LINKS, writer="html", settings_overrides=strict)["html_body"]
-    assert name in ("diagnosis", "firmness") or "77 seeds" in re.sub(r"\s+", " ", html)
+    return docutils.core.publish_parts(text + LINKS, writer="html", settings_overrides=strict)["html_body"]
 
 
-def test_first_page_says_what_was_run_and_leads_to_the_claims(page):
+@pytest.mark.parametrize("room, name", [(room, name) for room, names in CAPTIONS.items() for name in names])
+def test_caption_renders_with_the_configuration(room, name):
+    html = render(ROOT / "workflow" / room / "captions" / f"{name}.rst")
+    assert room != "core" or "77 seeds" in re.sub(r"\s+", " ", html)
+
+
+@pytest.mark.parametrize("figure", [figure for study in DECLARED.values() for figure in study.figures])
+def test_caption_of_a_figure_renders_with_the_configuration(figure):
+    html = render(ROOT / "workflow/preconditioning/captions/figures.rst", figure)
+    assert "77 seeds" in re.sub(r"\s+", " ", html)
+
+
+def test_every_caption_is_rendered_here():
+    captions = {path.relative_to(ROOT / "workflow") for path in (ROOT / "workflow").rglob("*.rst")}
+    rendered = {Path(room, "captions", f"{name}.rst") for room, names in CAPTIONS.items() for name in names}
+    assert captions == rendered | {Path("preconditioning/captions/figures.rst")}
+
+
+def test_first_page_says_what_was_run_and_the_menu_leads_to_the_claims(page):
     assert page.evaluate("document.querySelector('h1.title').getBoundingClientRect().top") >= 0
-    categories = page.evaluate("[...document.querySelectorAll('nav li')].map(item => item.innerText.trim())")
-    assert categories[-3:] == ["1 Claims", "2 Figures", "3 Run"]
-    page.evaluate("document.querySelector('.prose a[href*=Claims]').click()")
-    page.wait(f"{ENTRIES}.length == {len(TABLES)}")
-    assert page.evaluate(f"{ENTRIES}.map(row => row.cells[0].innerText.trim())") == TABLES
+    lines = page.evaluate("document.querySelector('.prose').innerText").splitlines()
+    assert "P1: How Does Preconditioning Guide Feature Learning in Deep Neural Networks?" in lines
+    assert {study.title for study in STUDIES.values()} <= set(lines)
+    assert [line for line in lines if line.endswith("(not run)")] == []
+    assert f"{DECLARED['real'].title} (not planned)" in lines
+    assert menu(page) == CATEGORIES
+    assert entries(page, "P1 claims", len(JUDGED)) == JUDGED
+    assert set(entries(page, "P1 tables", len(TABLES))) == {
+        title for study in STUDIES.values() for title in study.tables.values()
+    }
 
 
-def test_claims_table_shows_every_row_of_the_csv(page, finished):
-    click(page, "1 Claims")
-    click_entry(page, "verdicts", 0)
+def test_report_of_one_study_holds_its_results_and_says_that_the_others_were_not_run(page_of_one_study):
+    page = page_of_one_study
+    lines = page.evaluate("document.querySelector('.prose').innerText").splitlines()
+    others = {study.title for name, study in STUDIES.items() if name != "noise"}
+    assert {f"{title} (not run)" for title in others} <= set(lines) and not others & set(lines)
+    assert STUDIES["noise"].title in lines and f"{DECLARED['real'].title} (not planned)" in lines
+    assert menu(page) == ["P1 claims", "P1 figures"]
+    assert entries(page, "P1 claims", 1) == ["noise"]
+    figures = [figure for figure in FIGURES if figure.split()[1] in STUDIES["noise"].figures]
+    assert len(figures) == 3 and entries(page, "P1 figures", 3) == figures
+
+
+@pytest.mark.parametrize("study", JUDGED)
+def test_table_of_claims_shows_every_row_of_the_csv(study, page, finished):
+    click(page, "P1 claims")
+    click_entry(page, study, 0)
     page.wait("document.querySelector('iframe')")
     [frame] = page.frames()
     page.wait("document.querySelector('#claims') && document.readyState == 'complete'", frame)
     shown = page.evaluate(TABLE, frame)
-    with open(finished / "results" / "claims.csv", encoding="utf-8", newline="") as file:
+    with open(finished / "results/preconditioning" / study / "claims.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(shown) == len(rows) > 30
+    assert len(shown) == len(rows) > 5
     for row, cells in zip(rows, shown, strict=True):
         assert (cells["claim"], cells["n"], cells["figure"]) == (row["claim"], row["n"], row["figure"])
         assert cells["verdict"].endswith(f" {row['verdict']}") and cells["statement"].startswith(row["statement"])
@@ -112,7 +179,7 @@ def test_claims_table_shows_every_row_of_the_csv(page, finished):
 
 
 def test_costs_and_timeline_are_shown(page, finished):
-    click(page, "3 Run")
+    click(page, "Run")
     page.wait(f"{ENTRIES}.length == 2")
     click_entry(page, "timeline of the jobs", 0)
     page.wait(f"{SHOWN} && {SHOWN}.complete && {SHOWN}.naturalWidth > 500")
@@ -128,9 +195,7 @@ def test_costs_and_timeline_are_shown(page, finished):
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_figure_is_drawn_whole_beside_its_caption(figure, page):
-    click(page, "2 Figures")
-    page.wait(f"{ENTRIES}.length == {len(FIGURES)}")
-    assert page.evaluate(f"{ENTRIES}.map(row => row.cells[0].innerText.trim())") == FIGURES
+    assert entries(page, "P1 figures", len(FIGURES)) == FIGURES
     click_entry(page, figure, 0)
     page.wait(f"{SHOWN} && {SHOWN}.complete")
     assert page.evaluate(f"{SHOWN}.naturalWidth") > 500

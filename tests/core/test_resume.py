@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from workflow.core import resume
 
 from featurelearning.files import atomic
 from repository import ROOT
+from workflow.core import resume
 
 FAKE = """#!/usr/bin/env python3
 import pathlib, sys
@@ -159,7 +159,7 @@ def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):
         (["python3", "/a/.venv/bin/snakemake", "--cores", "2"], True),
         (["/a/python3", "-m", "snakemake", "--profile", "workflow/profiles/slurm"], True),
         (["python3", "-m", "snakemake", "--cores", "all", "--mode", "remote"], False),
-        (["python3", "workflow/resume.py", "--profile", "workflow/profiles/slurm"], False),
+        (["python3", "workflow/core/resume.py", "--profile", "workflow/profiles/slurm"], False),
         (["make", "resume", "ARGS=snakemake"], False),
         (["vim", "notes", "on", "snakemake"], False),
         ([], False),

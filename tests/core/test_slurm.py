@@ -27,12 +27,13 @@ SMALLER = ["seeds=2", "firmness={variants: {Trace: null}}", "teachers={cases: {T
 SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, methods: {sam: {snrs: []}}}"]
 SMALLER += ["ood={methods: {kfac: {tune: {learning_rate: []}}}}"]
 
+PAPER = "results/preconditioning"
 STUDIES = ("noise", "firmness", "teachers", "transfer", "ood", "theory")
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
-HERE = {"all", "costs", "plot", "check_claims", "check_diagnosis", "check_firmness"}
+HERE = {"all", "costs", "plot_preconditioning", "judge", "check_diagnosis", "check_stability"}
 HERE |= {f"aggregate_{study}" for study in STUDIES}
 SECONDS = 600  # that a run may take
-TUNED = {arm: f"results/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
+TUNED = {arm: f"{PAPER}/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 
 # Python imports a module of this name by itself. In a job's script it writes down which GPUs the job sees.
 SITECUSTOMIZE = """\
@@ -173,7 +174,7 @@ def kill_and_resume(cluster: slurm.Cluster, folder: Path, environment: dict[str,
         slurm.wait(lambda: running(cluster, folder), "a running job", 300)  # others wait for the same GPUs
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
-    command = [sys.executable, "workflow/resume.py", *PROFILE[2:], *words]
+    command = [sys.executable, "workflow/core/resume.py", *PROFILE[2:], *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
     jobs = [job for job in cluster.accounting() if job["WorkDir"] == str(folder)]
     return Ended(folder, done.returncode, done.stdout + done.stderr, jobs)
@@ -196,7 +197,7 @@ def output_of(job: str, text: str) -> str:
 
 def shard_files(folder: Path) -> list[Path]:
     """Return the files of all studies but the aggregated ones."""
-    return sorted(path for study in STUDIES for path in (folder / "results" / study).rglob("*.nc"))
+    return sorted(path for study in STUDIES for path in (folder / PAPER / study).rglob("*.nc"))
 
 
 def same(path: str | Path, one: Path, other: Path) -> bool:
@@ -221,7 +222,7 @@ def unfinished(finished: Path, folder: Path) -> Path:
 def faulty(finished: Path, folder: Path) -> Path:
     """Copy a finished run without the files of three jobs, two of which ask for too much."""
     unfinished(finished, folder)
-    script, first = folder / "scripts/tune_ood.py", "    image_training.tune("
+    script, first = folder / "scripts/preconditioning/tune_ood.py", "    image_training.tune("
     text = script.read_text(encoding="utf-8")
     assert first in text
     script.write_text(text.replace(first, FAULTS + first), encoding="utf-8")
@@ -280,7 +281,8 @@ def test_files_are_those_of_a_local_run_byte_for_byte(runs, finished):
     shards = [path.relative_to(runs.through.folder) for path in shard_files(runs.through.folder)]
     assert len(shards) == len({job["Comment"] for job in runs.through.jobs})
     assert [path for path in shards if not same(path, runs.through.folder, finished)] == []
-    assert (runs.through.folder / "results/claims.csv").exists()
+    judged = {path.parent.name for path in (runs.through.folder / PAPER).glob("*/claims.csv")}
+    assert judged == {path.parent.name for path in (finished / PAPER).glob("*/claims.csv")}
 
 
 def test_a_restart_of_the_controller_is_survived(runs):
@@ -310,7 +312,7 @@ def test_a_job_that_needs_more_time_saves_its_state_and_gets_it_for_the_rest(run
     assert first["State"] == "TIMEOUT" and first["Timelimit"] == "00:01:00"
     assert "DUE TO TIME LIMIT" in runs.faults.log(first)
     assert second["State"] == "COMPLETED" and second["Timelimit"] == "00:02:00"
-    log = (runs.faults.folder / "results/logs/ood/tune/momentum.log").read_text(encoding="utf-8")
+    log = (runs.faults.folder / "results/logs/preconditioning/ood/tune/momentum.log").read_text(encoding="utf-8")
     reached = re.search(r"^training goes on after step (\d+), saved in results/state/", log, re.MULTILINE)
     assert reached and 0 < int(reached[1]) < 20
     found, wanted = (records.read(folder / TUNED["momentum"]) for folder in (runs.faults.folder, finished))
@@ -323,7 +325,7 @@ def test_a_job_that_cannot_succeed_fails_and_says_why_and_the_others_go_on(runs)
     assert [job["State"] for job in faults.of("sgd")] == ["FAILED"] * 3
     assert {arm for arm, path in TUNED.items() if (faults.folder / path).exists()} == {"adam", "momentum"}
     why = "every model diverged, the first in step 2: sgd learning rate 1e+30 seed 1000, sgd learning rate 1e+31 seed"
-    assert "Logfile results/logs/ood/tune/sgd.log:" in faults.output and why in faults.output
+    assert "Logfile results/logs/preconditioning/ood/tune/sgd.log:" in faults.output and why in faults.output
 
 
 def test_what_a_killed_run_left_in_the_queue_is_cancelled_before_it_goes_on(runs, finished):

@@ -2,10 +2,10 @@
 
 import pytest
 import xarray as xr
-from workflow.preconditioning.grid import Arm, sigma_arm
 
 from featurelearning.drawing import summaries
 from featurelearning.files import records
+from workflow.preconditioning.grid import Arm, sigma_arm
 
 
 def cell(arm: Arm) -> xr.Dataset:

@@ -5,32 +5,38 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from workflow.preconditioning import grid
+import pytest
+import yaml
 
 from featurelearning.files import records
-from repository import FIGURES, PARTS, copy_of_repository, snakemake, tiny
+from repository import FIGURES, PARTS, ROOT, STUDIES, TABLES, copy_of_repository, planned, snakemake, tiny
+from workflow.preconditioning import grid
 
-STUDIES = {"noise", "firmness", "teachers", "transfer", "ood", "theory"}
-TABLES = {"claims", "diagnosis", "firmness"}
+PAPER = Path("results/preconditioning")
+MEASURED = [name for name, study in STUDIES.items() if study.quantities]  # the studies that have an aggregated file
+JUDGED = 5  # studies that the claims begin with: all of MEASURED but firmness, which judges noise's anew
+CHECKS = {"check_diagnosis", "check_stability"}
 
 
 def added(**changes) -> dict[str, int]:
     """Return how many files of each study's trained models a changed configuration has more than tiny.yaml."""
     before, after = (set(grid.trained_files(cfg)) for cfg in (tiny(), tiny(**changes)))
-    return dict(Counter(path.split("/")[1] for path in after - before))
+    return dict(Counter(path.split("/")[2] for path in after - before))
 
 
-def planned(folder: Path, *config: str) -> dict[str, int]:
+def dry_run(folder: Path, *config: str) -> dict[str, int]:
     """Return how many jobs of each rule a dry-run plans."""
     done = snakemake(folder, "-n", config=config)
     assert done.returncode == 0, done.stderr[-3000:]
-    text = done.stdout + done.stderr
-    if "Nothing to be done" in text:
-        return {}
-    table = re.search(r"^job\s+count\n-+\s+-+\n(.*?)^total", text, re.DOTALL | re.MULTILINE).group(1)
-    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE) if name != "all"}
+    return planned(done.stdout + done.stderr)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -39,11 +45,16 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
+def append(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+
+
 def test_results_are_complete_and_as_the_data_model_says(finished):
-    results = finished / "results"
-    noise, transfer = records.read(results / "noise.nc"), records.read(results / "transfer.nc")
-    ood, theory = records.read(results / "ood.nc"), records.read(results / "theory.nc")
-    firmness, teachers = records.read(results / "firmness.nc"), records.read(results / "teachers.nc")
+    found = {name: records.read(finished / PAPER / f"{name}.nc") for name in MEASURED}
+    noise, transfer, ood, theory, firmness, teachers = (
+        found.pop(name) for name in ("noise", "transfer", "ood", "theory", "firmness", "teachers")
+    )
+    assert not found
     cell = ("arm", "case", "snr", "seed")
     for result in (noise, firmness, teachers):
         for name in ("train_mse", "test_mse", "clean_mse"):
@@ -71,122 +82,123 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
 
 
 def test_theory_holds_and_its_control_fails(finished):
-    theory = records.read(finished / "results" / "theory.nc")
+    theory = records.read(finished / PAPER / "theory.nc")
     worst = theory["deviation"].max("seed")
     assert (worst.where(theory["kind"] == "identity", drop=True) <= 1e-10).all()
     assert (theory["deviation"].min("seed").where(theory["kind"] == "control", drop=True) >= 1e-3).all()
 
 
 def test_every_figure_and_verdict_is_there(finished):
-    figures = {path.name for path in (finished / "results" / "figures").iterdir()}
+    figures = {path.name for path in (finished / PAPER / "figures").iterdir()}
     assert figures == {f"{name}.{form}" for name in FIGURES for form in ("pdf", "png")}
-    tables = {path.name for path in (finished / "results").glob("*.csv")}
-    assert tables == {f"{name}.csv" for name in (*TABLES, "costs")}
-    with open(finished / "results" / "claims.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    assert {path.name for path in (finished / "results").glob("*.csv")} == {"costs.csv"}
+    verdicts = {path.parent.name: rows(path) for path in (finished / PAPER).glob("*/claims.csv")}
+    assert {path.stem for path in (finished / PAPER).glob("*.csv")} - {"claims"} == set(TABLES)
+    claims = yaml.safe_load((ROOT / "config/claims/preconditioning.yaml").read_text(encoding="utf-8"))
+    wanted = {claim["id"] for claim in claims if claim["contrast"].get("study") != "real"}
+    found = [row for table in verdicts.values() for row in table]
+    assert {row["claim"] for row in found} == wanted and len(found) == len(wanted)
     columns = ["claim", "reference", "statement", "contrast", "estimate", "ci_low", "ci_high", "n", "verdict"]
-    assert list(rows[0])[: len(columns)] == columns
-    assert {row["verdict"] for row in rows} <= {"reproduced", "contradicted", "undecided", "not run"}
-    assert all(row["verdict"] == "reproduced" for row in rows if row["claim"].startswith(("P1-M1", "P1-M2")))
-    notes = {row["note"] for row in rows if "study=real" in row["contrast"]}
-    assert notes == {"study real is not in the run"}
+    assert all(list(row)[: len(columns)] == columns for row in found)
+    assert {row["verdict"] for row in found} <= {"reproduced", "contradicted", "undecided", "not run"}
+    identities = [row["verdict"] for row in found if row["claim"].startswith(("P1-M1", "P1-M2"))]
+    assert identities and set(identities) == {"reproduced"}
+    for study, table in verdicts.items():
+        shown = [(finished / PAPER / study / f"claims.{form}").read_text(encoding="utf-8") for form in ("md", "html")]
+        assert [row["claim"] for row in table for text in shown if row["claim"] not in text] == []
 
 
 def test_every_data_set_is_diagnosed_and_every_variant_judged(finished):
-    rows = {}
-    for name in ("diagnosis", "firmness"):
-        with open(finished / "results" / f"{name}.csv", encoding="utf-8", newline="") as file:
-            rows[name] = list(csv.DictReader(file))
+    diagnosis, firmness = (rows(finished / PAPER / f"{name}.csv") for name in ("diagnosis", "firmness"))
     places = {
         (study, case, f"{snr:g}") for study in grid.diagnosed(tiny()) for _, case, snr in grid.cells(tiny(), study)
     }
-    found = [(row["study"], row["case"], row["snr"]) for row in rows["diagnosis"]]
+    found = [(row["study"], row["case"], row["snr"]) for row in diagnosis]
     assert set(found) == places and len(found) == 2 * len(places)  # two readings
-    assert {row["n"] for row in rows["diagnosis"] if row["study"] == "noise"} == {"3"}
-    assert {row["variant"] for row in rows["firmness"]} == {"baseline", *tiny().firmness.variants}
+    assert {row["n"] for row in diagnosis if row["study"] == "noise"} == {"3"}
+    assert {row["variant"] for row in firmness} == {"baseline", *tiny().firmness.variants}
 
 
-def test_a_second_run_does_nothing(finished):
-    done = snakemake(finished)
-    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+class Unchanged(NamedTuple):
+    """What a run of a finished copy says in which nothing has changed that counts."""
+
+    jobs: dict[str, int]
+    modules: set[str]  # that parsing has loaded
 
 
-def test_touched_files_rerun_nothing(copy):
-    for path in [*copy.joinpath("scripts").rglob("*.py"), *copy.joinpath("workflow").rglob("*")]:
-        path.touch()
-    assert planned(copy) == {}
-
-
-def test_a_fresh_checkout_reruns_nothing(copy):
+@pytest.fixture(scope="module")
+def unchanged(finished, tmp_path_factory):
+    """A run in a fresh checkout of a finished copy, with new time stamps, comments and docstrings."""
+    folder = shutil.copytree(finished, tmp_path_factory.mktemp("unchanged") / "copy", symlinks=True)
     for part in PARTS:
-        shutil.rmtree(copy / part)
-    copy_of_repository(copy)
-    assert planned(copy) == {}
+        path = folder / part
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    copy_of_repository(folder)
+    edit(folder / "scripts/featurelearning/training/loop.py", "import torch\n", "import torch  # a comment\n")
+    edit(folder / "scripts/featurelearning/training/loop.py", '"""The one training', '"""The only training')
+    edit(folder / "scripts/preconditioning/train_single_index.py", '"""Train', '"""Really train')
+    snakefile = folder / "workflow/Snakefile"
+    text = snakefile.read_text(encoding="utf-8")
+    snakefile.write_text(f"import sys\n\nBEFORE = set(sys.modules)\n\n{text}", encoding="utf-8")
+    append(snakefile, "print('LOADED', *set(sys.modules) - BEFORE)")
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Unchanged(planned(done.stdout + done.stderr), set(re.search("LOADED (.*)", done.stdout)[1].split()))
 
 
-def test_a_comment_and_a_docstring_rerun_nothing(copy):
-    edit(copy / "scripts/featurelearning/training.py", "import torch\n", "import torch  # a comment\n")
-    edit(copy / "scripts/featurelearning/training.py", "The one training loop", "The only training loop")
-    edit(copy / "scripts/train_single_index.py", '"""Train', '"""Really train')
-    assert planned(copy) == {}
+def test_a_second_run_does_nothing_nor_after_a_fresh_checkout_or_a_comment(unchanged):
+    assert unchanged.jobs == {}
+
+
+def test_parsing_the_workflow_imports_nothing_slow(unchanged):
+    assert {"workflow.core.grid", "workflow.preconditioning.grid", "workflow.core.progress"} <= unchanged.modules
+    assert not {"torch", "xarray", "pandas", "sklearn", "matplotlib"} & unchanged.modules
 
 
 def test_a_change_of_the_style_reruns_plots_only(copy):
-    path = copy / "scripts/featurelearning/style.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    assert planned(copy) == {"plot": len(FIGURES), "costs": 1}
+    append(copy / "scripts/featurelearning/drawing/style.py", "ADDED = 1")
+    assert dry_run(copy) == {"plot_preconditioning": len(FIGURES), "costs": 1}
 
 
 def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
-    path = copy / "scripts/featurelearning/training.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    rules = planned(copy)
-    assert not {"single_index_data", "ood_data", "single_index_covariance", "ood_covariance", "mnist"} & set(rules)
-    assert "diagnose" not in rules
-    assert {"train_single_index", "tune_ood", "train_ood", "evaluate_theory"} <= set(rules)
-    assert {f"aggregate_{study}" for study in STUDIES} | {f"check_{name}" for name in TABLES} <= set(rules)
-    assert rules["plot"] == len(FIGURES)
+    append(copy / "scripts/featurelearning/training/loop.py", "ADDED = 1")
+    jobs = dry_run(copy)
+    assert not {"single_index_data", "ood_data", "single_index_covariance", "ood_covariance", "mnist"} & set(jobs)
+    assert "diagnose" not in jobs
+    assert {"train_single_index", "tune_ood", "train_ood", "evaluate_theory"} <= set(jobs)
+    assert {f"aggregate_{study}" for study in MEASURED} | CHECKS <= set(jobs)
+    assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == JUDGED
 
 
 def test_a_change_of_one_optimizer_reruns_its_arms(copy):
-    path = copy / "scripts/featurelearning/optimizers/adam.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    rules = planned(copy)
-    assert rules["tune_ood"] == 1 and rules["train_ood"] == 2 and "train_single_index" not in rules
+    append(copy / "scripts/featurelearning/optimizers/adam.py", "ADDED = 1")
+    jobs = dry_run(copy)
+    assert jobs["tune_ood"] == 1 and jobs["train_ood"] == 2 and "train_single_index" not in jobs
 
 
-def test_an_added_seed_adds_shards(copy):
-    before = {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
-    rules, files = planned(copy, "seeds=5"), added(seeds=5)  # 0-1 stay, 2-2 becomes 2-3, and 4-4 is new
+def test_an_added_seed_adds_shards(finished):
+    trained = list((finished / PAPER / "noise/train").rglob("*.nc"))
+    before = {path: path.stat().st_mtime_ns for path in trained}
+    jobs, files = dry_run(finished, "seeds=5"), added(seeds=5)  # 0-1 stay, 2-2 becomes 2-3, and 4-4 is new
     ood = files.pop("ood")
-    assert rules["train_single_index"] == sum(files.values()) and rules["train_ood"] == ood
-    assert rules["evaluate_noise"] == sum(files[study] for study in grid.SYNTHETIC) and "tune_ood" not in rules
+    assert jobs["train_single_index"] == sum(files.values()) and jobs["train_ood"] == ood
+    assert jobs["evaluate_noise"] == sum(files[study] for study in grid.SYNTHETIC) and "tune_ood" not in jobs
     diagnosed = {path for study in grid.diagnosed(tiny()) for path in grid.diagnosis_files(tiny(), study)}
-    assert rules["diagnose"] == len(diagnosed)  # two shards here, and two new ones
-    assert rules["plot"] == len(FIGURES)
-    assert [rules[f"check_{name}"] for name in sorted(TABLES)] == [1, 1, 1] and rules["costs"] == 1
-    assert before == {path: path.stat().st_mtime_ns for path in (copy / "results/noise/train").rglob("*.nc")}
+    assert jobs["diagnose"] == len(diagnosed)  # two shards here, and two new ones
+    assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == JUDGED
+    assert [jobs[name] for name in sorted(CHECKS)] == [1, 1] and jobs["costs"] == 1
+    assert before and before == {path: path.stat().st_mtime_ns for path in trained}
 
 
-def test_an_added_exponent_trains_its_arms_only(copy):
-    rules, files = planned(copy, "exponents=[-1, 0, 1]"), added(exponents=[-1, 0, 1])
+def test_an_added_exponent_trains_its_arms_only(finished):
+    jobs, files = dry_run(finished, "exponents=[-1, 0, 1]"), added(exponents=[-1, 0, 1])
     assert files["noise"] == 2 * (2 * 2 + 2) and files["ood"] == 2  # two shards; population has two SNRs
-    assert rules["train_ood"] == files.pop("ood") and rules["train_single_index"] == sum(files.values())
-    assert rules["tune_ood"] == 1
-    assert "single_index_data" not in rules and "single_index_covariance" not in rules
+    assert jobs["train_ood"] == files.pop("ood") and jobs["train_single_index"] == sum(files.values())
+    assert jobs["tune_ood"] == 1
+    assert "single_index_data" not in jobs and "single_index_covariance" not in jobs
 
 
-def test_a_wrong_key_ends_before_any_job(copy):
-    done = snakemake(copy, "-n", config=("exponent=[1]",))
+def test_a_wrong_key_ends_before_any_job(finished):
+    done = snakemake(finished, "-n", config=("exponent=[1]",))
     assert done.returncode != 0
     assert "did you mean 'exponents'?" in done.stdout + done.stderr
-
-
-def test_parsing_the_workflow_imports_nothing_slow(copy):
-    path = copy / "workflow/Snakefile"
-    before, after = "import sys\n\nBEFORE = set(sys.modules)\n\n", "print('LOADED', *set(sys.modules) - BEFORE)\n"
-    path.write_text(f"{before}{path.read_text(encoding='utf-8')}\n{after}", encoding="utf-8")
-    done = snakemake(copy, "-n")
-    loaded = re.search(r"LOADED (.*)", done.stdout).group(1).split()
-    assert {"grid", "model", "progress"} <= set(loaded)
-    assert not {"torch", "xarray", "pandas", "sklearn", "matplotlib"} & set(loaded)

@@ -11,11 +11,14 @@ import numpy as np
 import xarray as xr
 
 from featurelearning.files import records
+from featurelearning.preconditioning.names import NAMES
+from featurelearning.preconditioning.studies import STUDIES
 
 EXPONENTS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
 SNRS = (0.5, 1.0, 2.0, 5.0)
 EIGENVALUES = {"High": [10.0] + [0.1] * 9, "Low": [10.0] * 9 + [0.1]}
-ATTRIBUTES = records.provenance("synthetic", {}, "none")
+NAMES = NAMES | {name: found for study in STUDIES for name, found in study.names().items()}
+ATTRIBUTES = records.provenance("synthetic", "none", {}, "none")
 CHECKS = {  # name: kind, bound
     "rotation": ("identity", 1e-10),
     "invertible": ("identity", 1e-10),
@@ -103,7 +106,7 @@ def noise(
     variables["diverged_at"] = (cell, np.full(shape, -1, np.int32))
     coords |= {"case": list(EIGENVALUES), "snr": list(snrs), "seed": np.arange(seeds), "step": step}
     coords |= {"direction": np.arange(10), "eigenvalue": (("case", "direction"), np.array(list(EIGENVALUES.values())))}
-    return records.dataset(variables, coords, ATTRIBUTES)
+    return records.dataset(variables, coords, ATTRIBUTES, NAMES)
 
 
 def teachers(exponents=EXPONENTS, seeds=10) -> xr.Dataset:
@@ -132,7 +135,7 @@ def shard(folder: Path, arm: dict, seeds: range) -> dict[str, Path]:
     """Write the files of a shard of the noise study, case High at SNR 1; curves as long as the default's."""
     step = np.unique(np.r_[0, np.geomspace(1, 10_000, 149).round().astype(int)])
     made_with = {"arm": arm, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {}}
-    attributes = records.provenance("synthetic", made_with, "none")
+    attributes = records.provenance("synthetic", "none", made_with, "none")
     rng, n = np.random.default_rng(seeds[0]), len(seeds)
     curves = {
         name: (("seed", "step"), rng.random((n, len(step)), "f4")) for name in ("train_mse", "test_mse", "clean_mse")
@@ -143,8 +146,8 @@ def shard(folder: Path, arm: dict, seeds: range) -> dict[str, Path]:
     measures["diverged_at"] = (("seed",), np.full(n, -1, "i4"))
     paths = {stage: folder / f"{stage}{seeds[0]:06d}.nc" for stage in ("train", "evaluate")}
     coords = {"seed": list(seeds), "direction": range(10)}
-    records.write(records.dataset(curves, {**coords, "step": step}, attributes), paths["train"])
-    records.write(records.dataset(measures, coords, attributes), paths["evaluate"])
+    records.write(records.dataset(curves, {**coords, "step": step}, attributes, NAMES), paths["train"])
+    records.write(records.dataset(measures, coords, attributes, NAMES), paths["evaluate"])
     return paths
 
 
@@ -190,7 +193,7 @@ def transfer(exponents=EXPONENTS, seeds=10, estimators=("population", "empirical
         "unfrozen_diverged_at": np.full(shape, -1, np.int32),
     }
     coords |= {"source_case": list(EIGENVALUES), "seed": np.arange(seeds)}
-    return records.dataset({name: (dims, value) for name, value in values.items()}, coords, ATTRIBUTES)
+    return records.dataset({name: (dims, value) for name, value in values.items()}, coords, ATTRIBUTES, NAMES)
 
 
 def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> xr.Dataset:
@@ -213,7 +216,7 @@ def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> x
     for name, row in {"tuning_accuracy": tuning, "tuning_learning_rate": rates}.items():
         variables[name] = (("arm", "candidate"), np.tile(row, (len(coords["arm"]), 1)))
     coords |= {"seed": np.arange(seeds), "candidate": np.arange(len(rates))}
-    return records.dataset(variables, coords, ATTRIBUTES)
+    return records.dataset(variables, coords, ATTRIBUTES, NAMES)
 
 
 def real(exponents=EXPONENTS, seeds=10, pairs=(("fashion_mnist", "mnist"), ("mnist", "fashion_mnist"))) -> xr.Dataset:
@@ -242,7 +245,7 @@ def real(exponents=EXPONENTS, seeds=10, pairs=(("fashion_mnist", "mnist"), ("mni
     source, to = zip(*pairs, strict=True)
     coords |= {"pair": [f"{a}_to_{b}" for a, b in pairs], "seed": np.arange(seeds), "rate": rates}
     coords |= {"source_set": ("pair", list(source)), "target_set": ("pair", list(to))}
-    return records.dataset(variables, coords, ATTRIBUTES)
+    return records.dataset(variables, coords, ATTRIBUTES, NAMES)
 
 
 def descending(values) -> np.ndarray:
@@ -290,7 +293,10 @@ def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
     coords |= {"initialisation": ["P-isotropic", "released"], "frame": ["eigenbasis", "rotated"]}
     coords |= {"optimizer": list(EFFECTIVE), "effective_step": effective_step}
     return records.dataset(
-        variables, coords | {"exponent": p, "seed": np.arange(seeds), "direction": np.arange(dimension)}, ATTRIBUTES
+        variables,
+        coords | {"exponent": p, "seed": np.arange(seeds), "direction": np.arange(dimension)},
+        ATTRIBUTES,
+        NAMES,
     )
 
 

@@ -3,20 +3,19 @@
 import math
 import re
 from itertools import product
-from pathlib import Path
 
 import pytest
-import yaml
-from workflow.core.configuration import ConfigError, validate
+
+from workflow.core import grid as core
+from workflow.core.configuration import ConfigError, default, validate
 from workflow.preconditioning import grid
 
-ROOT = Path(__file__).parents[1]
 ARMS = ("adam", "momentum")
 
 
 @pytest.fixture
 def raw():
-    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return default()
 
 
 def test_default_grid_is_the_papers(raw):
@@ -37,14 +36,14 @@ def test_file_names_carry_every_parameter(raw):
     files = [path for study, stage in stages for path in grid.synthetic_files(cfg, study, stage)]
     files += [*grid.transfer_files(cfg), *grid.ood_files(cfg), *grid.theory_files(cfg)]
     assert len(set(files)) == len(files)
-    assert "results/noise/train/sigma_population_p-0.50/High_snr0.50_seeds0000-0009.nc" in files
+    assert "results/preconditioning/noise/train/sigma_population_p-0.50/High_snr0.50_seeds0000-0009.nc" in files
 
 
 def test_more_seeds_add_shards_and_touch_none(raw):
     few = validate(raw | {"seeds": 40})
     many = validate(raw | {"seeds": 50})
-    assert set(grid.shards(few)) < set(grid.shards(many))
-    assert set(grid.shards(many)) - set(grid.shards(few)) == {"seeds0040-0049"}
+    assert set(core.shards(few)) < set(core.shards(many))
+    assert set(core.shards(many)) - set(core.shards(few)) == {"seeds0040-0049"}
     for study in grid.SYNTHETIC:
         assert set(grid.synthetic_files(few, study, "train")) < set(grid.synthetic_files(many, study, "train"))
 
@@ -59,8 +58,8 @@ def test_more_seeds_add_shards_and_touch_none(raw):
 )
 def test_shards(raw, seeds, size, names):
     cfg = validate(raw | {"seeds": seeds, "seeds_per_shard": size})
-    assert list(grid.shards(cfg)) == names
-    assert sum(grid.shards(cfg).values(), []) == list(range(seeds))
+    assert list(core.shards(cfg)) == names
+    assert sum(core.shards(cfg).values(), []) == list(range(seeds))
 
 
 def test_one_more_exponent_adds_arms_only(raw):
@@ -149,12 +148,12 @@ def test_a_variant_has_the_cases_of_the_noise_study_and_its_own_setting(raw):
 
 def test_tuning_seeds_are_no_result_seeds(raw):
     cfg = validate(raw)
-    assert grid.seeds(cfg, grid.TUNING) == [1000, 1001]
-    assert grid.TUNING not in grid.shards(cfg)
+    assert grid.seeds(cfg, core.TUNING) == [1000, 1001]
+    assert core.TUNING not in core.shards(cfg)
 
 
 def test_constraint_matches_exactly():
-    pattern = grid.any_of(["p+1.00", "p-1.00", "a"])
+    pattern = core.any_of(["p+1.00", "p-1.00", "a"])
     assert all(re.fullmatch(pattern, name) for name in ("p+1.00", "p-1.00", "a"))
     assert not any(re.fullmatch(pattern, name) for name in ("p+1x00", "pp1.00", "b"))
 

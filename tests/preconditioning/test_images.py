@@ -1,6 +1,5 @@
-"""Images: the idx format, MNIST's known facts, class patterns and the three test sets read by closed-form readers."""
+"""Images of MNIST with class patterns, and the three test sets read by closed-form readers."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,95 +7,23 @@ import pytest
 from scipy import stats
 
 from featurelearning.files import image_sets
-from featurelearning.files.downloads import fetch_mnist
+from featurelearning.files.downloads import fetch_set
 from featurelearning.preconditioning import images
 from featurelearning.seeding import generator
 
 CACHE = Path(__file__).parents[2] / ".cache" / "data" / "mnist"
 
 
-def write_idx(path: Path, array: np.ndarray, magic: bytes | None = None, cut: int | None = None) -> Path:
-    """Write the idx format from its description: magic, big-endian sizes, bytes in C order."""
-    magic = magic or bytes([0, 0, 8, array.ndim])
-    path.write_bytes((magic + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes())[:cut])
-    return path
-
-
-def write_mnist(folder: Path, n: int = 3, side: int = 28, n_labels: int | None = None, label: int = 7) -> Path:
-    for prefix in ("train", "t10k"):
-        write_idx(folder / f"{prefix}-images-idx3-ubyte", np.full((n, side, side), 200, np.uint8))
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte", np.full(n_labels or n, label, np.uint8))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def mnist():
     """The real files, fetched into the repository's cache where they are missing."""
-    fetch_mnist(CACHE, None)
+    fetch_set("mnist", CACHE, None, None)
     return image_sets.load_mnist(CACHE)
 
 
 @pytest.fixture(scope="module")
 def digits():
     return np.random.default_rng(7).integers(10, size=10_000).astype(np.uint8)
-
-
-@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 300)])
-def test_idx_round_trip(tmp_path, shape):
-    array = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
-    found = image_sets.read_idx(write_idx(tmp_path / "file", array))
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, array)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\0\0\x08", b"\0\0\x0d\1\0\0\0\0", b"\x1f\x8b\x08\0 gzip", b"\0\0\x08\0", b"<!DOCTYPE html>"]
-)
-def test_a_wrong_magic_number_is_refused(tmp_path, content):
-    path = tmp_path / "train-labels-idx1-ubyte"
-    path.write_bytes(content)
-    with pytest.raises(ValueError) as caught:
-        image_sets.read_idx(path)
-    message = str(caught.value)
-    assert str(path) in message and f"starts with the bytes {list(content[:4])}" in message
-    assert "[0, 0, 8, number of dimensions]" in message and "delete the file and run the same command again" in message
-
-
-@pytest.mark.parametrize("cut", [6, 16, 50, -1])
-def test_a_truncated_file_is_refused(tmp_path, cut):
-    path = write_idx(tmp_path / "t10k-images-idx3-ubyte", np.ones((2, 5, 7), np.uint8), cut=cut)
-    with pytest.raises(ValueError) as caught:
-        image_sets.read_idx(path)
-    assert f"{path}: truncated or too long: {cut % 86} bytes, but its header promises" in str(caught.value)
-    assert "delete the file and run the same command again" in str(caught.value)
-
-
-def test_a_file_that_is_too_long_is_refused(tmp_path):
-    path = write_idx(tmp_path / "file", np.ones(4, np.uint8))
-    path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ValueError, match=r"too long: 13 bytes, but its header promises 12 for shape \[4\]"):
-        image_sets.read_idx(path)
-
-
-def test_load_flattens_images(tmp_path):
-    data = image_sets.load_mnist(write_mnist(tmp_path))
-    assert [array.shape for array in data] == [(3, 784), (3,), (3, 784), (3,)]
-    assert all(array.dtype == np.uint8 for array in data)
-
-
-@pytest.mark.parametrize("fault", [{"side": 27}, {"n_labels": 2}, {"label": 10}], ids=["side", "count", "label"])
-def test_files_that_do_not_fit_each_other_are_refused(tmp_path, fault):
-    with pytest.raises(ValueError, match=r"train-\*: images of shape .*; expected .* up to 9\. Remedy: delete"):
-        image_sets.load_mnist(write_mnist(tmp_path, **fault))
-
-
-def test_facts_about_mnist(mnist):
-    assert [array.shape for array in mnist] == [(60_000, 784), (60_000,), (10_000, 784), (10_000,)]
-    assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert mnist.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
-    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert np.bincount(mnist.train_labels).tolist() == counts
-    assert (mnist.train_images.min(), mnist.train_images.max()) == (0, 255)
 
 
 def test_patterns_are_normal_reproducible_and_drawn_per_seed():

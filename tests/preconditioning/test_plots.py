@@ -20,14 +20,14 @@ import plot_spectrum
 import plot_teachers
 import plot_transfer
 import pytest
-import synthetic
 from matplotlib.text import Annotation, Text
 from scipy import stats
 
+import synthetic
 from featurelearning.drawing import labels, style, summaries
 from featurelearning.files import records
 
-ROOT = Path(__file__).parents[1]
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 P, SEEDS = (-2.0, 0.0, 1.0), 4
 SMALL = {"exponents": P, "seeds": SEEDS}
 FIGURES = {  # name: module, builder of its data set
@@ -431,8 +431,8 @@ def test_script_writes_the_same_bytes_each_time(name, tmp_path):
     for run in ("a", "b"):
         output = SimpleNamespace(pdf=str(tmp_path / f"{run}.pdf"), png=str(tmp_path / f"{run}.png"))
         paths = {"input": SimpleNamespace(data=str(tmp_path / "data.nc")), "log": [str(tmp_path / "log")]}
-        job = SimpleNamespace(**paths, output=output, params=SimpleNamespace(expected={}))
-        runpy.run_path(str(ROOT / "scripts" / f"plot_{name}.py"), init_globals={"snakemake": job})
+        job = SimpleNamespace(**paths, output=output, params=SimpleNamespace(expected={}), scriptdir=str(SCRIPTS))
+        runpy.run_path(str(SCRIPTS / f"plot_{name}.py"), init_globals={"snakemake": job})
         written.append([Path(path).read_bytes() for path in (output.pdf, output.png)])
     assert written[0] == written[1]
     pdf, png = written[0]

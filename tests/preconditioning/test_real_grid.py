@@ -3,30 +3,26 @@
 from pathlib import Path
 
 import pytest
-import yaml
-from workflow.core import checks
-from workflow.core.configuration import validate
+
+from workflow.core.configuration import default, validate
+from workflow.core.grid import image_files
 from workflow.preconditioning import grid, real_grid
-
-from featurelearning.files import downloads, image_sets
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def raw():
-    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return default()
 
 
 def test_default_grid(raw):
     cfg = validate(raw)
     assert len(real_grid.arms(cfg)) == 7 and len(real_grid.tuned_files(cfg)) == 2 * 7
-    assert "results/real/tune/mnist/sigma_empirical_p-1.00.nc" in real_grid.tuned_files(cfg)
+    assert "results/preconditioning/real/tune/mnist/sigma_empirical_p-1.00.nc" in real_grid.tuned_files(cfg)
     assert len(real_grid.evaluated_files(cfg)) == len(set(real_grid.evaluated_files(cfg))) == 2 * 7
-    name = "results/real/evaluate/fashion_mnist_to_mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"
+    name = "results/preconditioning/real/evaluate/fashion_mnist_to_mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"
     assert name in real_grid.evaluated_files(cfg)
     trained = real_grid.trained_files(cfg)
-    assert trained["results/real/train/mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"] == 10
+    assert trained["results/preconditioning/real/train/mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"] == 10
     assert sum(trained.values()) == 2 * 7 * cfg.seeds
 
 
@@ -53,9 +49,18 @@ def test_tuning_seeds_are_the_studys_own(raw):
     assert real_grid.seeds(cfg, "seeds0010-0012") == [10, 11, 12]
 
 
-def test_rules_fetch_the_files_that_scripts_read():
-    named = {name: tuple(file.name for file in files) for name, (files, _) in downloads.COLLECTIONS.items()}
-    named["mnist"] = tuple(file.name for file in downloads.MNIST_FILES)
-    assert named == real_grid.FILES
-    assert set(named) == set(image_sets.READERS) == set(checks.SETS)
-    assert named["cifar10"] == (image_sets.CIFAR10,) and named["svhn"] == tuple(image_sets.SVHN.values())
+def test_each_set_may_come_from_a_folder_and_has_one_key(raw):
+    raw["ood"]["folder"], raw["real"]["folders"] = "digits", {"svhn": "numbers", "cifar10": None}
+    assert validate(raw).image_folders() == {
+        "mnist": ("ood.folder", "digits"),
+        "fashion_mnist": ("real.folders.fashion_mnist", None),
+        "cifar10": ("real.folders.cifar10", None),
+        "svhn": ("real.folders.svhn", "numbers"),
+    }
+
+
+def test_rules_fetch_the_files_that_scripts_read(raw):
+    cfg = validate(raw | {"data_cache": "cache"})
+    assert image_files(cfg, "svhn") == ["cache/svhn/train_32x32.mat", "cache/svhn/test_32x32.mat"]
+    found = [Path(path).name for path in image_files(cfg, "mnist")]
+    assert found == [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]

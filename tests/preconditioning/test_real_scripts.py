@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
-from synthetic import Job, Names
-from test_images import write_idx
 from torch import nn
 
 from featurelearning.files import image_sets, records
 from featurelearning.networks import two_layer_relu
 from featurelearning.seeding import generator
+from idx import write_idx
 from references import assert_close, descend, network, weights
+from synthetic import Job, Names
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 SINGLE = 1e-5  # the workflow trains in float32, the loops below in float64
 MASTER, SEEDS, TUNING, RATES, P = 42, [0, 1], [1000], [0.05, 0.5, 400.0], [-1.0, 1.0]
 SETTINGS = {"samples_train": 40, "samples_validation": 20, "hidden": 5, "steps": 6, "weight_decay": 1e-3, "records": 4}
@@ -44,6 +44,7 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
         output=outputs if isinstance(outputs, list) else Names(**outputs),
         params=Names(**WITH | params),
         log=[folder / "log"],
+        scriptdir=str(SCRIPTS),
         resources=Names(compile_cache=str(folder / "compile"), state=str(folder / "state"), checkpoint_seconds=600),
     )
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
@@ -232,16 +233,3 @@ def test_a_diverged_model_is_nan_and_fails_nobody_else(study, tmp_path):
     for name in ("accuracy_source", "accuracy_target"):
         assert found[name].sel(seed=0) == whole[name].sel(seed=0) and np.isnan(found[name].sel(seed=1))
     np.testing.assert_array_equal(found["accuracy_random"], whole["accuracy_random"])
-
-
-def test_fetching_fails_with_the_message(tmp_path, caplog):
-    job = Job(
-        output=[str(tmp_path / "cache" / "test_32x32.mat")],
-        params=Names(dataset="svhn", folder=str(tmp_path / "nowhere")),
-        log=[],
-    )
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(SCRIPTS / "real_images.py"), {"snakemake": job})
-    assert caught.value.code == 1
-    assert f"folder {tmp_path / 'nowhere'}: FileNotFoundError: there is no such folder" in caplog.text
-    assert "svhn: no source gave train_32x32.mat, test_32x32.mat; tried:" in caplog.text

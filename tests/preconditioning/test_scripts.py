@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import Job, Names
 
 from featurelearning.files import records
 from featurelearning.training.loop import Run
+from synthetic import Job, Names
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 SEEDS, D, H, N = [0, 1], 3, 4, 6
 ARM = {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "population", "p": 1.0}
 ARM |= {"hyperparameters": {}, "learning_rate": None}
@@ -27,6 +27,7 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
         output=outputs if isinstance(outputs, list) else Names(**outputs),
         params=Names(code="code", **{"expected": EXPECTED} | params),
         log=[folder / "log"],
+        scriptdir=str(SCRIPTS),
     )
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
 

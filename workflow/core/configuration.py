@@ -66,6 +66,13 @@ class Run(Section):
     records: Annotated[Integer, Field(ge=2)]
     exponents: Annotated[Exponents, Field(min_length=2)]
 
+    def image_folders(self) -> dict[str, tuple[str, str | None]]:
+        """Return for sets of images the key that may name a folder with their files, and the folder or None.
+
+        A paper that has such keys adds them to those of the others.
+        """
+        return {}
+
 
 def rooms() -> list[str]:
     """Return the papers that there are: the folders of workflow/ with a configuration of their own."""

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable
 from itertools import product
 from typing import NamedTuple
 
+from featurelearning.files.sets import SETS
 from workflow.core.configuration import Run
 from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
 
@@ -60,6 +61,11 @@ def shards(cfg: Run) -> dict[str, list[int]]:
 def seeds(shard: str) -> list[int]:
     """Return the seeds of a shard of the result seeds."""
     return list(range(int(shard[5:9]), int(shard[10:14]) + 1))
+
+
+def image_files(cfg: Run, name: str) -> list[str]:
+    """Return the paths of the original files of a set of images, below the cache of data."""
+    return [f"{cfg.data_cache}/{name}/{file.name}" for file in SETS[name].files]
 
 
 def any_of(values: Iterable[str]) -> str:

@@ -15,7 +15,6 @@ from featurelearning.evidence.studies import Study  # noqa: E402
 from workflow.core import configuration, rooms  # noqa: E402
 
 HEAD = ("ONLY=", "jobs", "core-minutes", "what it is")
-MISSING = "config plans nothing of it"
 
 
 def main(arguments: list[str]) -> None:

@@ -1,6 +1,6 @@
 """P1's sections of the configuration."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -140,7 +140,9 @@ class RealData(Section):
     """Study 7: transfer between real data sets; no pairs, no study."""
 
     pairs: Annotated[tuple[Pair, ...], AfterValidator(core.once)]
-    folders: dict[Fetched, Place]
+    folders: Annotated[
+        dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)
+    ]
     samples_train: Count
     samples_validation: Annotated[Count, AfterValidator(checks.source_images)]
     samples_target: Annotated[Count, AfterValidator(checks.target_images)]
@@ -164,3 +166,8 @@ class Preconditioning(Run):
     ood: Ood
     theory: Theory
     real: RealData
+
+    def image_folders(self) -> dict[str, tuple[str, str | None]]:
+        """Return the keys and folders of the sets of images; MNIST is read by two studies."""
+        others = {name: (f"real.folders.{name}", self.real.folders.get(name)) for name in get_args(Fetched)}
+        return super().image_folders() | {"mnist": ("ood.folder", self.ood.folder)} | others

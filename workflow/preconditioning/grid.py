@@ -82,8 +82,9 @@ def plan(cfg: Preconditioning, study: str) -> list[tuple[Arm, tuple[float, ...]]
 
 def cells(cfg: Preconditioning, study: str) -> Iterator[tuple[Arm, str, float]]:
     """Yield every (arm, case, snr) of a synthetic study."""
+    names = list(cases(cfg, study))
     for arm, snrs in plan(cfg, study):
-        for case, snr in product(cases(cfg, study), snrs):
+        for case, snr in product(names, snrs):
             yield arm, case, snr
 
 

@@ -16,8 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator
 
 from featurelearning.files import atomic
 
-COLUMN_INCHES = 3.25  # one column of a two-column paper
-PAGE_INCHES = 6.75  # both columns
+PAGE_INCHES = 6.75  # both columns of a two-column paper
 SEQUENCE = "plasma"  # its lightness rises evenly
 LIGHTEST = 0.8  # the part of the sequence that stands out from white paper
 MARKERS = "osD^vPX*<>"

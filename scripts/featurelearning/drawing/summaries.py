@@ -1,4 +1,4 @@
-"""What a figure draws of a data set: means with intervals over seeds, which arms, at which SNR, and what was left out.
+"""What a figure draws of a data set: means with intervals over seeds, which arms, and what was left out.
 
 Means and 95 % intervals are taken on the scale of the axis: on a log axis the mean is that of the logs, as in the
 contrasts of the claims. Data sets are xarray objects in the layout of results/*.nc; this module only selects from them.
@@ -13,14 +13,6 @@ import numpy as np
 from featurelearning.evidence import statistics
 
 LEVEL = 0.95  # pointwise: figures show estimates, the claims judge them
-FAMILIES = {  # (method, estimator): how a title names it
-    ("sigma_power", "population"): "$P = \\Sigma^{\\,p}$ (population)",
-    ("sigma_power", "empirical"): "$P = \\hat\\Sigma^{\\,p}$ (empirical)",
-    ("sigma_power", "ledoit_wolf"): "$P = \\hat\\Sigma^{\\,p}$ (Ledoit\N{EN DASH}Wolf)",
-    ("sigma_power", "oas"): "$P = \\hat\\Sigma^{\\,p}$ (OAS)",
-    ("adahessian", "none"): "AdaHessian, power $p$",
-    ("diagonal_hessian", "none"): "exact diagonal, power $p$",
-}
 METHODS = {  # how a figure names a method; one that is not listed has its own name
     "sigma_power": "$\\Sigma^{\\,p}$",
     "sgd": "SGD",
@@ -35,8 +27,6 @@ METHODS = {  # how a figure names a method; one that is not listed has its own n
     "lbfgs": "L-BFGS",
     "sophia": "Sophia",
 }
-POWERS = {"sigma_power": "$\\Sigma", "fixed": "fixed $\\Sigma", "reestimated": "re-estimated $\\Sigma"}
-CHANGES = {"rotation": "Rotated inputs", "invertible": "Inputs under an invertible change"}  # of the theory study
 SYMBOLS = {"rho": "$\\rho$", "p": "$p$"}
 
 
@@ -65,24 +55,6 @@ def without(values, diverged):
     return values.where(diverged < 0)
 
 
-def floor(cells) -> np.ndarray:
-    """Return the summary [3, ...] of log noise_floor; seeds have one floor each, whatever the arm."""
-    return summary(cells["noise_floor"].max("arm").transpose(..., "seed").values, log=True)
-
-
-def family(dataset, method: str = "sigma_power"):
-    """Return the arms of one method, p ascending, with its first estimator in the order of FAMILIES that was run.
-
-    Raises ValueError if no such arm is in the data set.
-    """
-    for name, estimator in FAMILIES:
-        chosen = (dataset["method"].values == name) & (dataset["estimator"].values == estimator)
-        if name == method and chosen.any():
-            return dataset.isel(arm=np.flatnonzero(chosen)).sortby("p")
-    found = ", ".join(dataset["arm"].values)
-    raise ValueError(f"no arm of method {method!r} to draw; arms: {found}; add an estimator to noise.estimators")
-
-
 def label(cell) -> str:
     """Return how a figure names an arm: its method and the hyper-parameters that its id carries."""
     arm, method = cell["arm"].item(), cell["method"].item()
@@ -91,25 +63,6 @@ def label(cell) -> str:
     swept = [key for key in values if re.search(rf"_{key}[-+\d]", arm)]
     texts = [f"{SYMBOLS.get(key, key)} = {values[key]:g}".replace("-", "\N{MINUS SIGN}") for key in swept]
     return ", ".join([METHODS.get(method, method), *texts])
-
-
-def theory_label(key: str) -> str:
-    """Return how a figure names an optimiser or a preconditioner of the theory study."""
-    if match := re.fullmatch(rf"({'|'.join(POWERS)})_p([-+.\d]+)", key):
-        return f"{POWERS[match[1]]}^{{{float(match[2]):+g}}}$"
-    return METHODS.get(key, key)
-
-
-def name(cells) -> str:
-    """Return how a title names the family that the cells belong to."""
-    return FAMILIES[(str(cells["method"].values[0]), str(cells["estimator"].values[0]))]
-
-
-def nearest_snr(cells, wanted: float = 1.0) -> float:
-    """Return the SNR of the grid, of those that the cells were planned at, that is nearest to the wanted one in log."""
-    everywhere = cells["planned"].all([dim for dim in cells["planned"].dims if dim != "snr"]).values
-    planned = cells["snr"].values[everywhere]
-    return float(min(planned, key=lambda snr: abs(np.log(snr / wanted))))
 
 
 def seeds(n: int, log: bool, drawn: str = "Lines") -> str:
