@@ -5,7 +5,7 @@ import xarray as xr
 
 from featurelearning.drawing import summaries
 from featurelearning.files import records
-from workflow.preconditioning.grid import Arm, sigma_arm
+from workflow.core.grid import Arm, sigma_arm
 
 
 def cell(arm: Arm) -> xr.Dataset:
@@ -31,17 +31,3 @@ def cell(arm: Arm) -> xr.Dataset:
 )
 def test_a_label_names_the_method_and_what_the_arms_differ_in(arm, text):
     assert summaries.label(cell(arm)) == text
-
-
-@pytest.mark.parametrize(
-    ("key", "text"),
-    [
-        ("sigma_power_p-1.00", "$\\Sigma^{-1}$"),
-        ("fixed_p+0.50", "fixed $\\Sigma^{+0.5}$"),
-        ("reestimated_p-1.00", "re-estimated $\\Sigma^{-1}$"),
-        ("kfac_input", "K-FAC input"),
-        ("adahessian_p-1.00", "adahessian_p-1.00"),
-    ],
-)
-def test_optimisers_of_the_theory_study_have_the_names_of_the_others(key, text):
-    assert summaries.theory_label(key) == text

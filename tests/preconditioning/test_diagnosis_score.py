@@ -5,15 +5,15 @@ import io
 
 import numpy as np
 import pytest
-import synthetic
 import xarray as xr
 from scipy import stats
-from test_scripts import run
-from test_tables import Cells
 
+import synthetic
 from featurelearning.files import records
 from featurelearning.preconditioning import diagnosis, diagnosis_score
 from references import assert_close
+from test_scripts import run
+from test_tables import Cells
 
 GRID = np.array([-2.0, -1.0, 0.0])
 

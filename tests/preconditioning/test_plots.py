@@ -8,6 +8,10 @@ from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
+import pytest
+from matplotlib.text import Annotation, Text
+from scipy import stats
+
 import plot_departure
 import plot_effective
 import plot_features
@@ -19,13 +23,10 @@ import plot_real
 import plot_spectrum
 import plot_teachers
 import plot_transfer
-import pytest
-from matplotlib.text import Annotation, Text
-from scipy import stats
-
 import synthetic
 from featurelearning.drawing import labels, style, summaries
 from featurelearning.files import records
+from featurelearning.preconditioning import drawing
 
 SCRIPTS = Path(__file__).parents[2] / "scripts" / "preconditioning"
 P, SEEDS = (-2.0, 0.0, 1.0), 4
@@ -421,6 +422,20 @@ def test_labels_of_methods_that_nearly_coincide_are_disjoint(drawn_texts):
     assert {"SGD", "momentum", "Adam"} < {text for text, _ in boxes}
     for (a, first), (b, second) in itertools.combinations(boxes, 2):
         assert not first.overlaps(second), (a, b)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("sigma_power_p-1.00", "$\\Sigma^{-1}$"),
+        ("fixed_p+0.50", "fixed $\\Sigma^{+0.5}$"),
+        ("reestimated_p-1.00", "re-estimated $\\Sigma^{-1}$"),
+        ("kfac_input", "K-FAC input"),
+        ("adahessian_p-1.00", "adahessian_p-1.00"),
+    ],
+)
+def test_optimisers_of_the_theory_study_have_the_names_of_the_others(key, text):
+    assert drawing.theory_label(key) == text
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from featurelearning.files import records
+from featurelearning.preconditioning.names import NAMES
+from featurelearning.training import shards
 from featurelearning.training.loop import Run
 from synthetic import Job, Names
 
@@ -42,8 +44,9 @@ def shard(tmp_path):
     variables = {
         name: (("seed", *dim), rng.random([len(SEEDS), *(sizes[key] for key in dim)])) for name, dim in dims.items()
     }
-    attributes = records.provenance("test", MADE_WITH, "code")
-    records.write(records.dataset(variables, {"seed": SEEDS, "direction": range(D)}, attributes), tmp_path / "data.nc")
+    attributes = records.provenance("test", "reference", MADE_WITH, "code")
+    coords = {"seed": SEEDS, "direction": range(D)}
+    records.write(records.dataset(variables, coords, attributes, NAMES), tmp_path / "data.nc")
     shapes = {"weight1": (D, H), "bias1": (1, H), "weight2": (H, 1), "bias2": (1, 1)}
     params = {name: np.stack([rng.standard_normal(shape), np.full(shape, np.nan)]) for name, shape in shapes.items()}
     curves = {name: np.array([[1.0, 0.5], [1.0, np.nan]], "f4") for name in ("train_mse", "test_mse", "clean_mse")}
@@ -54,13 +57,13 @@ def shard(tmp_path):
         "eager",
         np.array([0.5, np.nan]),
     )
-    coords = {"seed": SEEDS, "direction": range(D)}
-    records.write(records.trained(trained, coords, np.array([0, 5]), attributes, "direction"), tmp_path / "model.nc")
+    model = shards.trained(trained, coords, np.array([0, 5]), attributes, "direction", NAMES)
+    records.write(model, tmp_path / "model.nc")
     return tmp_path
 
 
 class Tensor:
-    """What records asks of a tensor."""
+    """What is asked of a tensor when it is recorded."""
 
     def __init__(self, value):
         self.value = value
@@ -118,6 +121,7 @@ def aggregate(shard, **changes) -> Path:
     """Aggregate the shard as a whole noise study of one cell family."""
     test_features_of_a_diverged_model_are_nan(shard)
     params = {
+        "study": "noise",
         "arms": [ARM],
         "seeds": 2,
         "snrs": [1.0],

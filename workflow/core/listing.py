@@ -66,7 +66,8 @@ def job_counts(graph: dict) -> dict[str, int]:
 def measured(study: Study) -> float | None:
     """Return the core-minutes of a study's own jobs in the last run, or None before there was one."""
     files = Path(f"results/benchmarks/{study.paper}/{study.name}").rglob("*.tsv")
-    seconds = [float(row["s"]) for path in files for row in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t")]
+    texts = [path.read_text(encoding="utf-8").splitlines() for path in files]
+    seconds = [float(row["s"]) for text in texts for row in csv.DictReader(text, delimiter="\t")]
     return sum(seconds) / 60 if seconds else None
 
 

@@ -5,9 +5,9 @@ from workflow.core.grid import TUNING
 from workflow.preconditioning import grid as p1
 from workflow.preconditioning import real_grid
 
-SYNTHETIC_ARMS = {arm.id: arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study)}
+SYNTHETIC_ARMS = grid.by_id(arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study))
 CASES = {study: p1.cases(CONFIG, study) for study in [*p1.SYNTHETIC, "transfer"]}
-OOD_ARMS = {arm.id: arm for arm in p1.ood_arms(CONFIG)}
+OOD_ARMS = grid.by_id(p1.ood_arms(CONFIG))
 ARMS = SYNTHETIC_ARMS | OOD_ARMS
 SYNTHETIC_ROWS, OOD_ROWS = (dict(zip(arms, rows(arms.values()), strict=True)) for arms in (SYNTHETIC_ARMS, OOD_ARMS))
 DIAGNOSED = p1.diagnosed(CONFIG)
@@ -84,10 +84,10 @@ def variant(wildcards):
 
 def optimizer(wildcards):
     """Return the module of the job's method, which its script loads by name."""
-    return module_of(ARMS[wildcards.arm].method)
+    return method_file(ARMS[wildcards.arm].method)
 
 
-def module_of(method):
+def method_file(method):
     """Return the module of a method."""
     return f"featurelearning/optimizers/{method}.py"
 

@@ -97,7 +97,7 @@ class Firmness(Section):
 
     snr: Annotated[Snr, AfterValidator(checks.trained)]
     variants: Annotated[
-        dict[CaseName, Annotated[Variant | None, BeforeValidator(core.plain)]], AfterValidator(core.given)
+        dict[CaseName, Annotated[Variant | None, BeforeValidator(core.plain)]], AfterValidator(checks.variants)
     ]
 
 

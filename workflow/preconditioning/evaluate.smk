@@ -116,6 +116,6 @@ rule evaluate_theory:
         exponents=CONFIG.exponents,
         theory=p1.theory_parameters(CONFIG),
         threads=CONFIG.threads,
-        code=fingerprint("preconditioning/evaluate_theory.py", *map(module_of, CONFIG.theory.methods)),
+        code=fingerprint("preconditioning/evaluate_theory.py", *map(method_file, CONFIG.theory.methods)),
     script:
         "../../scripts/preconditioning/evaluate_theory.py"
