@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 from filelock import FileLock
 
-from repository import reproduce
+from repository import ROOT, reproduce
+
+# The scripts and the tests of every paper, as modules.
+sys.path[:0] = [str(folder) for place in ("scripts", "tests") for folder in (ROOT / place).iterdir() if folder.is_dir()]
 
 
 @pytest.fixture(scope="session")
