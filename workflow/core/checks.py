@@ -124,7 +124,7 @@ def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> A
         least, most = HYPERPARAMETERS.get(name, {}).get(key.removeprefix("tune."), (None, None))
         low, high = -math.inf if least is None else least, math.inf if most is None else most
         if not all(low <= each <= high for each in (found if isinstance(found, tuple) else (found,))):
-            refuse(f"allowed: {low:g} to {high:g}; change it")
+            refuse(f"allowed: {low:g} to {high:.10g}; change it")
         if key == "p":
             found = tuple(map(two_decimals, found)) if isinstance(found, tuple) else two_decimals(found)
         return found
