@@ -1,5 +1,5 @@
 # Everything runs in .venv, which is made from envs/requirements.txt whenever that file is newer.
-# ONLY names papers or studies (make list): make reproduce ONLY="noise transfer".
+# ONLY names papers or studies, one or several: make list says which there are.
 # ARGS goes to snakemake (or to pytest and bench): make reproduce ARGS="--config seeds=20". CORES can be set as well.
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)

@@ -26,13 +26,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 
 import synthetic  # noqa: E402
-from workflow.core import configuration  # noqa: E402
-from workflow.preconditioning import grid  # noqa: E402
-
-from featurelearning.networks import curvature, models  # noqa: E402
+from featurelearning.networks import curvature, dense, two_layer_kernels, two_layer_relu  # noqa: E402
 from featurelearning.optimizers import sigma_power  # noqa: E402
 from featurelearning.optimizers.problem import Problem  # noqa: E402
 from featurelearning.training import descent, devices, loop  # noqa: E402
+from featurelearning.training import methods as methods_by_name  # noqa: E402
+from workflow.core import configuration  # noqa: E402
+from workflow.preconditioning import grid  # noqa: E402
 
 MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
@@ -56,11 +56,11 @@ subprocess.run(sys.argv[1:], stderr=subprocess.STDOUT)
 print("KiB", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
-def problem(m: int = MODELS, device: str = "cpu") -> tuple[models.Params, torch.Tensor, torch.Tensor, torch.Tensor]:
+def problem(m: int = MODELS, device: str = "cpu") -> tuple[dense.Params, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return models, inputs, labels and diagonal preconditioners of the default noise study's shape."""
     rng = np.random.default_rng(0)
-    params = models.stack(
-        [models.kaiming_uniform(rng, INPUTS, HIDDEN, 1, 0.1) for _ in range(m)], torch.float32, device
+    params = dense.stack(
+        [two_layer_relu.kaiming_uniform(rng, INPUTS, HIDDEN, 1, 0.1) for _ in range(m)], torch.float32, device
     )
     x = torch.as_tensor(rng.standard_normal((m, SAMPLES, INPUTS)), dtype=torch.float32, device=device)
     y = torch.as_tensor(rng.standard_normal((m, SAMPLES)), dtype=torch.float32, device=device)
@@ -70,13 +70,15 @@ def problem(m: int = MODELS, device: str = "cpu") -> tuple[models.Params, torch.
 def ours(steps: int, compiled: bool, folder: Path, m: int = MODELS, device: str = "cpu"):
     """Return a function that trains the batch for some steps as the workflow does: compiled descent, or torch step."""
     params, x, y, p = problem(m, device)
-    rate, updates = torch.full((m, 1, 1), RATE, device=device), torch.zeros(m, dtype=torch.int32, device=device)
+    rate, updates = torch.full((m,), RATE, device=device), torch.zeros(m, dtype=torch.int32, device=device)
     if compiled:
-        library = descent.build(folder) or sys.exit("bench: the C++ descent cannot be built here, so it has no speed")
-        advance = descent.stepper(library, x, y, p, rate, DECAY)
+        library = two_layer_kernels.build(folder) or sys.exit(
+            "bench: the C++ descent cannot be built here, so it has no speed"
+        )
+        advance = descent.stepper(two_layer_kernels, library, x, y, p, rate, DECAY)
     else:
-        gradients = functools.partial(models.mse_gradients, x=x, y=y)
-        advance = loop.stepper(gradients, sigma_power, Problem(p), rate, DECAY, True)
+        gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
+        advance = loop.stepper(loop.Rule(gradients, sigma_power, Problem(p), rate, DECAY, compiled=True))
     return lambda: advance(params, {}, updates, steps)
 
 
@@ -85,17 +87,18 @@ def method(name: str, hyperparameters: dict[str, float], steps: int, folder: Pat
     optimizer = importlib.import_module(f"featurelearning.optimizers.{name}")
     params, x, y, p = problem()
     about, m = {"folder": folder, "x": x, "y": y}, len(x)
-    gradients = functools.partial(descent.gradients, **about)
+    gradients = functools.partial(two_layer_kernels.gradients, **about)
     given = Problem(
         p,
         {key: torch.full((m, 1, 1), value) for key, value in hyperparameters.items()},
-        loop.penalised(gradients, 0.0 if getattr(optimizer, "DECOUPLED", False) else DECAY),
-        functools.partial(descent.hessian_product, **about),
+        loop.penalised(gradients, 0.0 if methods_by_name.decoupled(optimizer) else DECAY),
+        functools.partial(two_layer_kernels.hessian_product, **about),
         x,
         curvature.squared_error_root,
         torch.arange(2 * m, dtype=torch.int32).reshape(m, 2),
     )
-    advance = loop.stepper(gradients, optimizer, given, torch.full((m, 1, 1), SLOW), DECAY, True)
+    rule = loop.Rule(gradients, optimizer, given, torch.full((m,), SLOW), DECAY, compiled=True)
+    advance = loop.stepper(rule)
     at = [params, optimizer.init(params, given), torch.zeros(m, dtype=torch.int32)]
 
     def run() -> None:

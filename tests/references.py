@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
+
 from workflow.core import methods
 
 EXACT = 1e-10  # the same mathematics in another order of operations, relative to the largest entry

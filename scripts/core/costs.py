@@ -36,7 +36,7 @@ def figure(jobs: list[costs.Job]) -> Figure:
 
 def colours(jobs: list[costs.Job]) -> dict[str, str]:
     """Return a colour for each of the dearest stages."""
-    stages = [row["stage"] for row in costs.table(jobs)[:-1]]
+    stages = [row["stage"] for row in costs.rows(jobs)[:-1]]
     return dict(zip(stages, COLOURS, strict=False))
 
 
@@ -71,10 +71,10 @@ def read_one(path: Path, folder: Path, threads: int) -> costs.Job | None:
 if "snakemake" in globals():
     with joblog.of(snakemake):
         jobs = read(Path(snakemake.params.benchmarks), snakemake.params.threads)
-        table, summary, timeline = costs.table(jobs), costs.summary(jobs), figure(jobs)
-        for name, text in {"csv": costs.write_csv(table), "html": costs.page(table, summary)}.items():
+        table, timeline = costs.table(jobs), figure(jobs)
+        for name, text in {"csv": table.csv(), "html": table.html()}.items():
             with atomic.whole(snakemake.output[name]) as temporary:
                 temporary.write_text(text, encoding="utf-8", newline="\n")
         with atomic.whole(snakemake.output.png) as temporary:
             timeline.savefig(temporary)
-        print(summary)
+        print(table.summary)

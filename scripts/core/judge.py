@@ -1,22 +1,16 @@
 """Judge the claims of a study against the recorded results and write the table as CSV, Markdown and HTML."""
 
-from pathlib import Path
+import importlib
 
-import yaml
-
-from featurelearning.evidence import claim_schema, claims, tables
+from featurelearning.evidence import claims, verdicts
 from featurelearning.files import atomic, joblog, records
 
-FORMATS = {"csv": tables.write_csv, "md": tables.markdown, "html": tables.page}
-
 with joblog.of(snakemake):
-    listed = claim_schema.validate(yaml.safe_load(Path(snakemake.input.claims).read_text(encoding="utf-8")))
-    datasets = {
-        name: records.read(snakemake.input[name], snakemake.params.expected[name]) for name in snakemake.params.expected
-    }
-    own = [claim for claim in listed if claim["contrast"].get("study", "theory") == snakemake.params.study]
-    rows = claims.evaluate_all(own, datasets)
-    for name, write in FORMATS.items():
+    params = snakemake.params
+    declared = importlib.import_module(f"featurelearning.{params.paper}.studies").STUDIES
+    datasets = {name: records.read(snakemake.input[name], expected) for name, expected in params.expected.items()}
+    rows = claims.evaluate_all(params.claims, datasets, {study.name: study for study in declared})
+    for name, text in verdicts.texts(rows).items():
         with atomic.whole(snakemake.output[name]) as temporary:
-            temporary.write_text(write(rows), encoding="utf-8", newline="\n")
-    print(tables.summary(rows))
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    print(verdicts.summary(rows))

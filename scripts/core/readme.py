@@ -1,8 +1,8 @@
-"""Write the table of claims into README.md, between its two markers, from results/claims.csv: `make readme`."""
+"""Write the tables of claims into README.md, between its two markers, from results/*/claims.csv: `make readme`."""
 
 from pathlib import Path
 
-from featurelearning.evidence import tables
+from featurelearning.evidence import verdicts
 from featurelearning.files import atomic
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -21,15 +21,29 @@ def insert(readme: str, table: str) -> str:
     return f"{before}{BEGIN}\n{table.strip()}\n{END}{rest.split(END)[1]}"
 
 
+def tables(root: Path) -> str:
+    """Return the table of each paper in a folder, under its name where there are several.
+
+    Raises ValueError, naming the file, where there is none or one cannot be used.
+    """
+    paths = sorted((root / "results").glob("*/claims.csv"))
+    if not paths:
+        raise ValueError(f"{root / 'results' / '*' / 'claims.csv'}: not found; run `make reproduce` first")
+    heads = [f"**{path.parent.name}**\n\n" if len(paths) > 1 else "" for path in paths]
+    texts = [
+        verdicts.shown(verdicts.read(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())).markdown()
+        for path in paths
+    ]
+    return "\n".join(head + text for head, text in zip(heads, texts, strict=True))
+
+
 def main(root: Path = Path(".")) -> None:
     """Update README.md in a folder; ends with a message that names the remedy if a file or marker is missing."""
-    source, target = root / "results" / "claims.csv", root / "README.md"
-    for path, remedy in ((source, "run `make reproduce` first"), (target, "run this in the repository's root")):
-        if not path.is_file():
-            raise SystemExit(f"{path}: not found; {remedy}")
+    target = root / "README.md"
+    if not target.is_file():
+        raise SystemExit(f"{target}: not found; run this in the repository's root")
     try:
-        rows = tables.read_csv(source.read_text(encoding="utf-8"))
-        text = insert(target.read_text(encoding="utf-8"), tables.markdown(rows))
+        text = insert(target.read_text(encoding="utf-8"), tables(root))
     except ValueError as error:
         raise SystemExit(str(error)) from None
     with atomic.whole(target) as temporary:

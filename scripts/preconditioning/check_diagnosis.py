@@ -1,4 +1,4 @@
-"""Judge the recommended exponents by the trained models: a row for each case and SNR, and the hit rate."""
+"""Judge the recommended exponents by the trained models: a row for each case and SNR, and the diagnosis score."""
 
 import re
 from itertools import product
@@ -8,7 +8,6 @@ from featurelearning.evidence import readings
 from featurelearning.files import atomic, joblog, records
 from featurelearning.preconditioning import diagnosis_score
 
-FORMATS = {"csv": diagnosis_score.write_csv, "md": diagnosis_score.markdown, "html": diagnosis_score.page}
 FILE = re.compile(r"(?P<case>.+)_snr(?P<snr>.+)_seeds.+")
 
 
@@ -33,7 +32,7 @@ with joblog.of(snakemake):
             exponents, error = errors(dataset.sel(case=case, snr=snr), reading)
             row = diagnosis_score.judged(error.sel(seed=recommended["seed"]).values, exponents, recommended.values)
             rows.append({"study": study, "case": case, "snr": snr, "reading": reading} | row)
-    for name, write in FORMATS.items():
+    for name, text in diagnosis_score.texts(rows).items():
         with atomic.whole(snakemake.output[name]) as temporary:
-            temporary.write_text(write(rows), encoding="utf-8", newline="\n")
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     print(diagnosis_score.summary(rows))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from featurelearning.files import joblog, records
-from featurelearning.networks import features
+from featurelearning.networks import features, two_layer_arrays
 from featurelearning.preconditioning.names import NAMES, REFERENCE
 from featurelearning.training import shards
 
@@ -14,7 +14,8 @@ with joblog.of(snakemake):
     for seed in model["seed"].values:
         params = shards.model_parameters(model.sel(seed=seed))
         energies.append(features.energy(params["weight1"], directions))
-        sensitivities.append(features.sensitivity(params, data["x_test"].sel(seed=seed).values, directions))
+        gradients = two_layer_arrays.input_gradients(params, data["x_test"].sel(seed=seed).values)
+        sensitivities.append(features.sensitivity(gradients, directions))
     variables = {
         "feature_energy": (("seed", "direction"), np.stack(energies)),
         "sensitivity": (("seed", "direction"), np.stack(sensitivities)),

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from featurelearning.files import joblog, records
-from featurelearning.preconditioning import effective, equivariance, theory
+from featurelearning.preconditioning import effective, equivariance, theory, theory_checks, theory_spectra
 from featurelearning.preconditioning.names import NAMES, REFERENCE
 
 EACH = ("exponent", "seed", "direction")
@@ -19,17 +19,17 @@ with joblog.of(snakemake):
     params = snakemake.params
     torch.set_num_threads(params.threads)
     study = theory.Study(params.master_seed, params.seeds, params.theory, params.exponents)
-    functions, kinds, bounds = zip(*theory.CHECKS.values(), strict=True)
-    measured = theory.gram(study) | equivariance.isotropy(study) | effective.effective(study)
+    functions, kinds, bounds = zip(*theory_checks.CHECKS.values(), strict=True)
+    measured = theory_spectra.gram(study) | equivariance.isotropy(study) | effective.effective(study)
     variables = {name: (DIMENSIONS[name], values) for name, values in measured.items()}
     variables["deviation"] = (("check", "seed"), np.stack([function(study) for function in functions]))
     departures = equivariance.departure(study)
     variables["departure"] = (("preconditioner", "transformation", "seed", "step"), np.stack([*departures.values()]))
-    coords = {"check": list(theory.CHECKS), "kind": ("check", list(kinds)), "bound": ("check", list(bounds))}
+    coords = {"check": list(theory_checks.CHECKS), "kind": ("check", list(kinds)), "bound": ("check", list(bounds))}
     coords |= {"exponent": list(params.exponents), "seed": list(params.seeds)}
     coords |= {"preconditioner": list(departures), "transformation": list(equivariance.TRANSFORMATIONS)}
     coords |= {"initialisation": list(equivariance.INITIALISATIONS), "step": equivariance.steps(study)}
-    coords |= {"optimizer": [name for name, _, _ in effective.runs()], "frame": list(effective.FRAMES)}
+    coords |= {"optimizer": [name for name, _, _ in effective.runs(study)], "frame": list(effective.FRAMES)}
     coords["effective_step"] = effective.steps()
     coords["direction"] = np.arange(params.theory["dimension"])
     attributes = records.provenance(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from featurelearning.files import joblog, records
-from featurelearning.networks import features
+from featurelearning.networks import two_layer_arrays
 from featurelearning.preconditioning.names import NAMES, REFERENCE
 from featurelearning.training import ridge, shards
 
@@ -19,7 +19,7 @@ with joblog.of(snakemake):
                 values.append(np.nan)
             continue
         params, target = shards.model_parameters(frozen.sel(seed=seed)), data.sel(seed=seed)
-        z = {split: features.hidden(params, target[f"x_{split}"].values) for split in ("train", "test")}
+        z = {split: two_layer_arrays.hidden(params, target[f"x_{split}"].values) for split in ("train", "test")}
         head = ridge.fit(z["train"], target["y_train"].values, snakemake.params.ridge)
         for name, (split, labels) in MEASURED.items():
             errors[name].append(ridge.mean_squared_error(head, z[split], target[labels].values))

@@ -12,7 +12,7 @@ CLAIMED = {1.0: "SAM as $p$ = +1", -0.5: "Adam as $p$ = \N{MINUS SIGN}1/2"}  # b
 LINE = {"color": "0.35", "linestyle": (0, (1, 1.2)), "linewidth": 1.0, "zorder": 1}
 FRAMES = {  # label, and what it adds to the look of a method
     "eigenbasis": ("in the eigenbasis", {}),
-    "turned": ("in turned coordinates", {"markerfacecolor": "white"}),
+    "rotated": ("in rotated coordinates", {"markerfacecolor": "white"}),
 }
 KNOWN = "sigma_power"
 APART = 0.17  # of a row, to either side
@@ -23,7 +23,7 @@ MARKED = 6  # markers along a line
 def figure(dataset) -> Figure:
     """Return the figure of results/theory.nc: the effective exponent of every method at the end, and its curves.
 
-    It explains the change of the first layer from the gradients that it met; see featurelearning/effective.py.
+    It explains the change of the first layer from the gradients that it met; see `preconditioning.effective`.
     """
     names = list(dataset["optimizer"].values)
     methods = [name for name in names if not name.startswith(KNOWN)]

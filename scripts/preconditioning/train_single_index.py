@@ -4,11 +4,12 @@ import torch
 
 from featurelearning import seeding
 from featurelearning.files import joblog, records
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
 from featurelearning.preconditioning.names import NAMES, REFERENCE
 from featurelearning.seeding import generator
 from featurelearning.training import devices, loop, regression, shards
+from featurelearning.training.experiments import Models, Place, Recipe
 from featurelearning.training.job import begin
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "clean_test")
@@ -27,24 +28,29 @@ with joblog.of(snakemake), begin(snakemake, "trained models and their curves", R
         power = powers.power(covariance["eigenvalue"].values, arm["p"])
         power = powers.unit_mean(power) if settings.get("scale") == "trace" else power
         basis = {"basis": covariance["eigenvector"].values, "powers": power}
-    if arm["learning_rate"]:
-        settings["learning_rate"] = arm["learning_rate"]
-    run = regression.fit(
-        [models.kaiming_uniform(stream, d, h, 1, scale) for stream in streams],
+    models = Models(
+        two_layer_relu,
+        [two_layer_relu.kaiming_uniform(stream, d, h, 1, scale) for stream in streams],
         {name: data[name].values for name in ARRAYS},
-        settings,
-        method=arm["method"],
-        names=[f"{cell} seed {seed}" for seed in params.seeds],
+        [f"{cell} seed {seed}" for seed in params.seeds],
+    )
+    recipe = Recipe(
+        arm["method"],
+        arm["learning_rate"] or settings["learning_rate"],
+        **{key: settings[key] for key in ("steps", "records", "weight_decay")},
         hyperparameters=arm["hyperparameters"],
         streams=seeding.words(params.master_seed, "hutchinson", params.seeds),
-        dtype=getattr(torch, settings.get("precision", "float32")),
-        device=job.device,
-        compiled=job.compiled if settings["compile"] else None,
-        progress=joblog.progress(settings["steps"], cell),
-        checkpoint=job.checkpoint,
-        memory=devices.memory(job.device),
         **basis,
     )
+    place = Place(
+        job.device,
+        getattr(torch, settings.get("precision", "float32")),
+        job.compiled if settings["compile"] else None,
+        devices.memory(job.device),
+        job.checkpoint,
+        joblog.progress(settings["steps"], cell),
+    )
+    run = regression.fit(models, recipe, place)
     attributes = job.attributes | devices.usage(job.device)
     coords = {"seed": data["seed"], "direction": data["direction"]}
     steps = loop.schedule(settings["steps"], settings["records"])

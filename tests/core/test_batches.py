@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from featurelearning.files import checkpoints
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_relu
 from featurelearning.training import batches, classification, regression
+from featurelearning.training.experiments import Models, Place, Recipe
 from references import StopAt, assert_close
 
 SETTINGS = {"steps": 20, "records": 5, "learning_rate": 0.05, "weight_decay": 0.1}
@@ -14,7 +15,7 @@ M, D, H, N = 7, 4, 6, 15
 
 
 def network(rng, outputs=1):
-    return models.torch_default(rng, D, H, outputs)
+    return two_layer_relu.torch_default(rng, D, H, outputs)
 
 
 def problem(m=M):
@@ -24,13 +25,16 @@ def problem(m=M):
     data |= {"x_test": rng.standard_normal((m, 2 * N, D)), "y_test": rng.standard_normal((m, 2 * N))}
     data["clean_test"] = data["y_test"] + 0.1
     basis = np.stack([np.linalg.qr(rng.standard_normal((D, D)))[0] for _ in range(m)])
-    options = {"basis": basis, "powers": rng.uniform(0.5, 1.5, (m, D)), "names": [f"model {i}" for i in range(m)]}
-    return [network(rng) for _ in range(m)], data, options
+    powers = rng.uniform(0.5, 1.5, (m, D))
+    return [network(rng) for _ in range(m)], data, [f"model {i}" for i in range(m)], basis, powers
 
 
 def fit(memory=None):
-    initial, data, options = problem()
-    return regression.fit(initial, data, SETTINGS, method="sigma_power", dtype=torch.float64, memory=memory, **options)
+    initial, data, names, basis, powers = problem()
+    recipe = Recipe("sigma_power", **SETTINGS, basis=basis, powers=powers)
+    return regression.fit(
+        Models(two_layer_relu, initial, data, names), recipe, Place(dtype=torch.float64, memory=memory)
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,7 @@ def test_parts_are_few_even_and_whole(models, each, memory, sizes):
 
 
 def test_the_estimate_counts_data_parameters_and_activations():
-    initial, data, _ = problem()
+    initial, data, *_ = problem()
     numbers = N * D + N + 2 * N * D + 2 * N + 2 * N
     parameters = D * H + H + H + 1
     expected = 4 * (numbers + 10 * parameters + 4 * 2 * N * (H + 1))
@@ -62,7 +66,7 @@ def test_the_estimate_counts_data_parameters_and_activations():
 def test_a_batch_in_parts_trains_the_same_models(models_at_once, capsys):
     whole = fit()
     assert capsys.readouterr().out == ""
-    initial, data, _ = problem()
+    initial, data, *_ = problem()
     parts = fit(models_at_once * batches.bytes_per_model(initial[0], data, 8))
     count = -(-M // models_at_once)
     line = f"memory: {M} models are more than the device holds, they are trained in {count} parts\n"
@@ -81,9 +85,10 @@ def test_learning_rates_go_with_their_models():
     sets = {f"{kind}_{name}" for kind in "xy" for name in ("train", "validation")}
     x, y = rng.standard_normal((4, N, D)), rng.integers(0, 3, (4, N))
     data = {name: x if name.startswith("x") else y for name in sets}
-    rates, options = np.array([0.01, 0.1, 0.5, 1.0]), {"method": "sgd", "names": list("abcd"), "dtype": torch.float64}
+    recipe = Recipe("sgd", **SETTINGS | {"learning_rate": np.array([0.01, 0.1, 0.5, 1.0])})
+    models = Models(two_layer_relu, initial, data, list("abcd"))
     whole, parts = (
-        classification.fit(initial, data, SETTINGS, rates, memory=memory, **options) for memory in (None, 1)
+        classification.fit(models, recipe, Place(dtype=torch.float64, memory=memory)) for memory in (None, 1)
     )
     assert_close(parts.curves["train_loss"], whole.curves["train_loss"], 1e-12)
     assert len(set(whole.curves["train_loss"][:, -1])) == 4
@@ -91,13 +96,14 @@ def test_learning_rates_go_with_their_models():
 
 def test_parts_that_were_trained_are_not_trained_again(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(checkpoints, "PIECE", 1e9)  # four looks a part, however busy the machine is
-    initial, data, options = problem()
+    initial, data, names, basis, _ = problem()
     memory = 3 * batches.bytes_per_model(initial[0], data, 8)
 
     def train(looks):
         checkpoint = checkpoints.Checkpoint(tmp_path / "state", 1e9, StopAt(looks))
-        settings = {"method": "adam", "dtype": torch.float64, "memory": memory, "checkpoint": checkpoint}
-        return regression.fit(initial, data, SETTINGS, **settings, **options)
+        place = Place(dtype=torch.float64, memory=memory, checkpoint=checkpoint)
+        models = Models(two_layer_relu, initial, data, names)
+        return regression.fit(models, Recipe("adam", **SETTINGS, basis=basis), place)
 
     whole = train(looks=1000)
     for path in tmp_path.iterdir():
@@ -120,10 +126,11 @@ def test_the_estimate_is_enough_on_a_real_device():
         pytest.skip("no CUDA device: the estimate was not held against a real one")
     rng = np.random.default_rng(7)
     m, n, d, h = 8, 2000, 10, 500
-    initial = [models.kaiming_uniform(rng, d, h, 1, 0.1) for _ in range(m)]
+    initial = [two_layer_relu.kaiming_uniform(rng, d, h, 1, 0.1) for _ in range(m)]
     data = {"x_train": rng.standard_normal((m, n, d)), "y_train": rng.standard_normal((m, n))}
     data |= {"x_test": data["x_train"], "y_test": data["y_train"], "clean_test": data["y_train"]}
     torch.cuda.reset_peak_memory_stats()
-    regression.fit(initial, data, SETTINGS, method="adam", names=[str(i) for i in range(m)], device="cuda")
+    models = Models(two_layer_relu, initial, data, [str(i) for i in range(m)])
+    regression.fit(models, Recipe("adam", **SETTINGS), Place("cuda"))
     peak = torch.cuda.max_memory_allocated()
     assert peak <= m * batches.bytes_per_model(initial[0], data, 4) <= 5 * peak

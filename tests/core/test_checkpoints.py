@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from featurelearning.files import checkpoints
-from featurelearning.networks import curvature, models
+from featurelearning.networks import curvature, dense, two_layer_kernels, two_layer_relu
 from featurelearning.optimizers import adam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import descent, loop
@@ -24,7 +24,7 @@ RATES = [0.05, 300.0, 0.02]  # the second model diverges
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    found = descent.build(tmp_path_factory.mktemp("compiled"))
+    found = two_layer_kernels.build(tmp_path_factory.mktemp("compiled"))
     require(found, "no C++ compiler, g++ or clang++: the compiled descent was not tried")
     return found
 
@@ -34,29 +34,23 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> loop.R
     rng = np.random.default_rng(11)
     params = {key: value.to(dtype) for key, value in random_params(rng, M, D, H).items()}
     x, y = (torch.tensor(rng.standard_normal(shape), dtype=dtype) for shape in ((M, N, D), (M, N)))
-    gradients = functools.partial(models.mse_gradients, x=x, y=y)
+    gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
     problem = Problem(
         torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1),
         hyperparameters=HYPERPARAMETERS,
-        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        hessian_product=functools.partial(dense.hessian_product, gradients),
         inputs=x,
         output_root=curvature.squared_error_root,
         streams=torch.arange(2 * M, dtype=torch.int32).reshape(M, 2),
     )
     rate = torch.tensor(RATES, dtype=dtype)
-    return loop.train(
-        params,
-        gradients,
-        optimizer,
-        problem,
-        rate,
-        0.01,
-        STEPS,
-        lambda params: {"train_mse": models.mean_squared_error(params, x, y)},
-        [f"model {model}" for model in range(M)],
-        advance=library and descent.stepper(library, x, y, problem.preconditioner, rate, 0.01),
-        checkpoint=checkpoint,
-    )
+    advance = library and descent.stepper(two_layer_kernels, library, x, y, problem.preconditioner, rate, 0.01)
+    rule = loop.Rule(gradients, optimizer, problem, rate, 0.01, advance=advance)
+
+    def measure(params):
+        return {"train_mse": two_layer_relu.mean_squared_error(params, x, y)}
+
+    return loop.train(params, rule, loop.Record(STEPS, measure, [f"model {model}" for model in range(M)]), checkpoint)
 
 
 def stopped_again_and_again(path, looks: int, train) -> loop.Run:

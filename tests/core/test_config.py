@@ -1,19 +1,24 @@
 """The configuration: the files that come with the workflow, and a message for every way to get one wrong."""
 
 import copy
+import json
 import math
 import re
+import subprocess
+import sys
+from collections import Counter
+from itertools import product, zip_longest
 from pathlib import Path
 
 import pytest
 import yaml
 from snakemake.utils import update_config
 
-from workflow.core import configuration
+from workflow.core import configuration, rooms
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = configuration.default()
-TINY = yaml.safe_load((CONFIG / "tiny.yaml").read_text(encoding="utf-8"))
+TINY = configuration.read("tiny")
 HIGH = "single_index.cases.High"
 KEYS = configuration.keys(configuration.model(tuple(DEFAULT["papers"])))
 FREE = (
@@ -173,6 +178,10 @@ FLOAT32 = "leaves float32; allowed: powers from 1.2e-38 to 3.4e+38; change expon
 EXPONENTS = "[-2, -1.5, -1, -0.5, 0, 0.5, 1]"
 SNRS = '{"population": [0.5, 1, 2, 5], "empirical": [1], "ledoit_wolf": [1], "oas": [3]}'
 ESTIMATORS = "allowed: 'population', 'empirical', 'ledoit_wolf' or 'oas'"
+
+DIFFERENT = "allowed: names that differ, in more than capitals, since file names carry them; rename one"
+TEACHER = {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 0}}
+CASE = {"eigenvalues": [2, 1], "teacher_direction": 0, "target_direction": 1}
 
 BAD = {
     "misspelt key": ({"exponent": [1]}, "exponent: unknown key; did you mean 'exponents'? (given: [1])"),
@@ -445,7 +454,12 @@ BAD = {
     "case of two studies": (
         {"teachers.cases": {"High": {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 0}}}},
         'teachers.cases: {"High": {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 0}}} given; '
-        "['High'] stand in single_index.cases, too; allowed: other names, which file names carry; rename them",
+        f"'High' is a case of single_index and a case of teachers; {DIFFERENT}",
+    ),
+    "cases in other capitals": (
+        {"teachers.cases": {"One": TEACHER, "ONE": TEACHER}},
+        f"teachers.cases: {json.dumps({'One': TEACHER, 'ONE': TEACHER})[:117]}... given; "
+        f"'One' is a case of teachers, 'ONE' a case of teachers; {DIFFERENT}",
     ),
     "variant of nothing": (
         {"firmness.variants": {"Fewer": {"samples": 50}}},
@@ -570,3 +584,100 @@ def test_every_fault_is_told_at_once():
         "real.tuning_seeds",
         "seed",
     ]
+
+
+WIDE = {"hidden": 9}
+
+
+@pytest.mark.parametrize(
+    ("cases", "variants", "line"),
+    [
+        (
+            ("Low", "LowSlow"),
+            ("SlowWide", "Wide"),
+            "'LowSlowWide' is case Low with variant SlowWide and case LowSlow with variant Wide",
+        ),
+        (("Low", "LowSlow"), ("Slow",), "'LowSlow' is a case of single_index and case Low with variant Slow"),
+        (
+            ("Low", "lowS"),
+            ("Swide", "wide"),
+            "'LowSwide' is case Low with variant Swide, 'lowSwide' case lowS with variant wide",
+        ),
+    ],
+)
+def test_no_two_cases_and_variants_share_a_name(cases, variants, line):
+    changes = {"single_index.cases": dict.fromkeys(cases, CASE), "firmness.variants": dict.fromkeys(variants, WIDE)}
+    (found,) = faults(changed(changes))
+    assert found.startswith("firmness.variants: ") and found.endswith(f" given; {line}; {DIFFERENT}")
+
+
+def test_cases_of_one_study_differ_in_more_than_capitals():
+    (found,) = faults(changed({"single_index.cases": {"Low": CASE, "LOW": CASE}}))
+    assert found.endswith(f"given; 'Low' is a case, 'LOW' a case; {DIFFERENT}")
+
+
+# --- any value at any key ------------------------------------------------------------------------------------------
+
+VALUES = (None, "", [], {}, -3, 0.5, "text", True, [None], [[]], {"a": None}, ...)  # `...`: the key is missing
+
+
+def places(config: dict, *above: str) -> list[tuple[str, ...]]:
+    """Return the path of every key of a configuration, sections and what is in them."""
+    found = [(*above, name) for name in config]
+    return found + [
+        path for name, value in config.items() if isinstance(value, dict) for path in places(value, *above, name)
+    ]
+
+
+def in_turns(paths: list[tuple[str, ...]]) -> list[dict[str, tuple[str, ...]]]:
+    """Return the paths in groups of at most one a section: a fault in one section does not hide those of others."""
+    by_section = {}
+    for path in paths:
+        by_section.setdefault(path[0], []).append(path)
+    return [[path for path in group if path] for group in zip_longest(*by_section.values())]
+
+
+def overlaid() -> list[tuple[str, ...]]:
+    """Return every key of every file of config/, but for cases of teachers, which are alike: one of each kind."""
+    files = (DEFAULT, TINY, configuration.read("paper"))
+    found = dict.fromkeys(path for file in files for path in places(file) if path != ("papers",))
+    kinds = {case["teacher"]["kind"]: name for name, case in DEFAULT["teachers"]["cases"].items()}
+    return [path for path in found if path[:2] != ("teachers", "cases") or path[2:3] == () or path[2] in kinds.values()]
+
+
+def test_any_value_at_any_key_is_read_or_refused_with_a_line_for_each_fault():
+    counts = Counter()
+    for group, value in product(in_turns(overlaid()), VALUES):
+        config = copy.deepcopy(DEFAULT)
+        for *sections, name in group:
+            section = config
+            for part in sections:
+                section = section.setdefault(part, {})
+            section[name] = value
+            if value is ...:
+                del section[name]
+        try:
+            cfg = configuration.validate(config)
+            rooms.studies(cfg), rooms.trained_files(cfg)
+            counts["read"] += 1
+        except configuration.ConfigError as error:
+            head, *lines = str(error).split("\n")
+            assert head.endswith(":") and lines and all(re.match(r"[\w.\[\]]+: .+; .+", line) for line in lines), lines
+            counts["refused"] += 1
+    assert counts["read"] > 20 and counts["refused"] > 300, counts
+
+
+@pytest.mark.parametrize("papers", [None, "preconditioning", [], {}, 3, ["no such paper"], [[]], [None], ...])
+def test_papers_are_a_list_of_those_there(papers):
+    (line,) = faults(changed({"papers": papers}))
+    given = "missing" if papers is ... else f"{json.dumps(papers)} given"
+    assert line == f'papers: {given}; allowed: a list of preconditioning; write ["preconditioning"]'
+
+
+@pytest.mark.parametrize("name", ["papers", "ood"])
+def test_snakemake_refuses_a_section_without_a_traceback(name, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--directory", str(tmp_path), "--config", f"{name}=3"]
+    command += ["--snakefile", str(CONFIG.parent / "workflow" / "Snakefile")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
+    assert re.search(rf"^{name}: 3 given; allowed: ", done.stdout + done.stderr, re.MULTILINE)

@@ -7,31 +7,37 @@ import os
 import random
 from collections import Counter
 
-import costs as script
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from workflow.preconditioning import grid
 
+import costs as script
 from featurelearning.drawing import costs
 from featurelearning.drawing.costs import Job
 from repository import FIGURES, tiny
+from workflow.preconditioning import grid
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 HOUR = 3600.0
 FILES = {  # name: (text, end)
-    "noise/train/a/High_seeds0000-0009.tsv": (HEAD + "1800.00\t0:30:00\t500.0\t1\t1\t1\t0\t0\t90\t2700.0\n", 2000.0),
-    "noise/train/b/High_seeds0000-0009.tsv": (HEAD + "5400.00\t1:30:00\t700.0\t1\t1\t1\t0\t0\t90\t8100.0\n", 7000.0),
-    "noise/train/b/Low_seeds0000-0009.tsv": (HEAD + "3600.00\t1:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n", 9000.0),
-    "plot/noise.tsv": (HEAD + "1440.00\t0:24:00\t90.0\t1\t1\t1\t0\t0\t90\t360.0\n", 9900.0),
-    "ood/tune/adam.tsv": ("", 1.0),
-    "ood/tune/sgd.tsv": (HEAD, 1.0),
-    "aggregate_ood.tsv": (HEAD + "NA\tNA\n", 1.0),
+    "toy/noise/train/a/High_seeds0000-0009.tsv": (
+        HEAD + "1800.00\t0:30:00\t500.0\t1\t1\t1\t0\t0\t90\t2700.0\n",
+        2000.0,
+    ),
+    "toy/noise/train/b/High_seeds0000-0009.tsv": (
+        HEAD + "5400.00\t1:30:00\t700.0\t1\t1\t1\t0\t0\t90\t8100.0\n",
+        7000.0,
+    ),
+    "toy/noise/train/b/Low_seeds0000-0009.tsv": (HEAD + "3600.00\t1:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n", 9000.0),
+    "toy/figures/noise.tsv": (HEAD + "1440.00\t0:24:00\t90.0\t1\t1\t1\t0\t0\t90\t360.0\n", 9900.0),
+    "toy/ood/tune/adam.tsv": ("", 1.0),
+    "toy/ood/tune/sgd.tsv": (HEAD, 1.0),
+    "toy/aggregate_ood.tsv": (HEAD + "NA\tNA\n", 1.0),
     "costs.tsv": (HEAD + "7200.00\t2:00:00\t900.0\t1\t1\t1\t0\t0\t90\t7200.0\n", 9000000.0),
 }
 TABLE = {  # with two threads for a job of a study: jobs, core-hours, share, CPU-hours, median, longest, memory
     "noise/train": (3, 2 * 3.0, 6 / 6.4, 3.0, 3600.0, 5400.0, 700.0),
-    "plot": (1, 0.4, 0.4 / 6.4, 0.1, 1440.0, 1440.0, 90.0),
+    "figures": (1, 0.4, 0.4 / 6.4, 0.1, 1440.0, 1440.0, 90.0),
     "all": (4, 6.4, 1.0, 3.1, 2700.0, 5400.0, 700.0),
 }
 
@@ -44,7 +50,7 @@ def folder(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         os.utime(path, (end, end))
-    (tmp_path / "ood" / "tune" / "momentum.tsv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "toy" / "ood" / "tune" / "momentum.tsv").write_bytes(b"\xff\xfe\x00")
     return tmp_path
 
 
@@ -60,11 +66,13 @@ def most_at_once(jobs: list[Job]) -> int:
 @pytest.mark.parametrize(
     ("name", "stage"),
     [
-        ("noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0009.tsv", "noise/train"),
-        ("ood/data/seeds0000-0009.tsv", "ood/data"),
-        ("ood/tune/adam.tsv", "ood/tune"),
-        ("plot/noise.tsv", "plot"),
-        ("aggregate_noise.tsv", "aggregate_noise"),
+        ("toy/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0009.tsv", "noise/train"),
+        ("toy/ood/data/seeds0000-0009.tsv", "ood/data"),
+        ("toy/ood/tune/adam.tsv", "ood/tune"),
+        ("toy/figures/noise.tsv", "figures"),
+        ("toy/noise/claims.tsv", "claims"),
+        ("toy/aggregate_noise.tsv", "aggregate_noise"),
+        ("costs.tsv", "costs"),
     ],
 )
 def test_stage(name, stage):
@@ -72,26 +80,26 @@ def test_stage(name, stage):
 
 
 def test_table_of_known_files(folder, capsys):
-    table = costs.table(script.read(folder, threads=2))
+    table = costs.rows(script.read(folder, threads=2))
     assert [row["stage"] for row in table] == list(TABLE)
     for row in table:
-        assert [row[name] for name in list(costs.COLUMNS)[1:]] == pytest.approx(TABLE[row["stage"]])
+        assert [row[column.key] for column in costs.COLUMNS[1:]] == pytest.approx(TABLE[row["stage"]])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("8 benchmark files, 4 of them skipped")
-    skipped = ("aggregate_ood", "ood/tune/adam", "ood/tune/momentum", "ood/tune/sgd")
+    skipped = ("toy/aggregate_ood", "toy/ood/tune/adam", "toy/ood/tune/momentum", "toy/ood/tune/sgd")
     assert printed[1:] == [str(folder / f"{name}.tsv") for name in skipped]
 
 
 def test_csv_holds_the_table(folder):
     table = costs.table(script.read(folder, threads=2))
-    rows = list(csv.DictReader(io.StringIO(costs.write_csv(table))))
-    assert {row["stage"]: float(row["core_hours"]) for row in rows} == {"noise/train": 6.0, "plot": 0.4, "all": 6.4}
+    rows = list(csv.DictReader(io.StringIO(table.csv())))
+    assert {row["stage"]: float(row["core_hours"]) for row in rows} == {"noise/train": 6.0, "figures": 0.4, "all": 6.4}
     assert rows[0]["share"] == "0.9375" and rows[0]["jobs"] == "3"
 
 
 def test_page_holds_the_table(folder):
     jobs = script.read(folder, threads=2)
-    page = costs.page(costs.table(jobs), costs.summary(jobs))
+    page = costs.table(jobs).html()
     cells = ("3", "6.000", "93.8%", "3.000", "3600.0", "5400.0", "700")
     assert '<tr><th scope="row">noise/train</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in page
     assert "4 jobs, 6.40 core-hours within 161.7 minutes, at most 2 at once." in page  # from 200 to 9900 s
@@ -120,10 +128,10 @@ def test_gaps_of_more_than_an_hour_are_cut_out():
 
 
 def test_no_jobs_at_all_are_a_table_of_nothing():
-    (row,) = costs.table([])
+    (row,) = costs.rows([])
     assert (row["stage"], row["jobs"], row["core_hours"]) == ("all", 0, 0)
-    assert costs.write_csv([row]).splitlines()[1] == "all,0,0,,0,,,"
-    assert costs.page([row], costs.summary([])).count("<td>–</td>") == 4
+    assert costs.table([]).csv().splitlines()[1] == "all,0,0,,0,,,"
+    assert costs.table([]).html().count("<td>–</td>") == 4
     assert list(script.figure([]).axes[0].patches) == []
 
 
@@ -148,12 +156,12 @@ def test_the_tiny_run_counts_every_job(finished):
     results = finished / "results"
     with open(results / "costs.csv", encoding="utf-8", newline="") as file:
         rows = {row["stage"]: row for row in csv.DictReader(file)}
-    trained = Counter(path.split("/")[1] for path in grid.trained_files(tiny()))
+    trained = Counter(path.split("/")[2] for path in grid.trained_files(tiny()))
     assert {study: int(rows[f"{study}/train"]["jobs"]) for study in trained} == trained
     assert int(rows["ood/tune"]["jobs"]) == len(grid.ood_arms(tiny()))
     for study in grid.diagnosed(tiny()):
         assert int(rows[f"{study}/diagnose"]["jobs"]) == len(grid.diagnosis_files(tiny(), study))
-    assert int(rows["plot"]["jobs"]) == len(FIGURES) and "costs" not in rows
+    assert int(rows["figures"]["jobs"]) == len(FIGURES) and "costs" not in rows
     assert float(rows["all"]["core_hours"]) == pytest.approx(
         sum(float(row["core_hours"]) for stage, row in rows.items() if stage != "all"), rel=1e-4
     )

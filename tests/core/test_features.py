@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning.networks import features
+from featurelearning.networks import features, two_layer_arrays
 from featurelearning.optimizers import covariance
 from references import EXACT, assert_close, network, random_params
 
@@ -55,17 +55,18 @@ def test_energy_of_one_model_and_of_a_part_of_the_basis(arrays, basis):
 
 
 def test_input_gradients_are_those_of_autograd(params, arrays, x):
-    found = features.input_gradients(arrays, x)
+    found = two_layer_arrays.input_gradients(arrays, x)
     for model in range(M):
         assert_close(found[model], autograd_input_gradients(params, x, model))
 
 
 def test_sensitivity_is_the_diagonal_of_the_average_gradient_outer_product(params, arrays, x, basis):
-    found = features.sensitivity(arrays, x, basis)
+    found = features.sensitivity(two_layer_arrays.input_gradients(arrays, x), basis)
     for model in range(M):
         outer = sum(np.outer(g, g) for g in autograd_input_gradients(params, x, model)) / N
         assert_close(found[model], np.diag(basis.T @ outer @ basis))
-        alone = features.sensitivity({key: value[model] for key, value in arrays.items()}, x[model], basis)
+        one = two_layer_arrays.input_gradients({key: value[model] for key, value in arrays.items()}, x[model])
+        alone = features.sensitivity(one, basis)
         assert_close(alone, found[model])
 
 

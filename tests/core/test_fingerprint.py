@@ -1,8 +1,10 @@
 """The code fingerprint: what changes it and what does not."""
 
+import ast
+
 import pytest
 
-from workflow.core.fingerprint import fingerprint, imported, sources
+from workflow.core.fingerprint import fingerprint, imported, loaded, module_file, source, sources, without_comments
 
 FILES = {
     "train.py": '"""Train."""\nimport numpy\nfrom package import loop\n\nprint(loop.run())  # a comment\n',
@@ -19,16 +21,23 @@ FILES = {
 def root(tmp_path):
     for name, text in FILES.items():
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    forget()
     return tmp_path
+
+
+def forget() -> None:
+    """Have files read anew, as by another run."""
+    for function in (fingerprint, source, module_file):
+        function.cache_clear()
 
 
 def changed(root, script: str, name: str, text: str, *extra: str) -> bool:
     """Return whether writing `text` to a file changes the fingerprint of a script."""
     before = fingerprint(script, *extra, root=root)
     (root / name).write_text(text)
-    fingerprint.cache_clear()
+    forget()
     return fingerprint(script, *extra, root=root) != before
 
 
@@ -76,14 +85,111 @@ def test_only_our_modules_are_followed(root):
 
 
 def test_imports_of_every_form():
-    import ast
-
     tree = ast.parse("import a.b as c\nfrom d import e, f\n\ndef g():\n    from h import i\n")
     assert set(imported(tree)) == {"a.b", "d", "d.e", "d.f", "h", "h.i"}
 
 
 def test_a_kernel_belongs_to_the_module_of_its_name(root):
     (root / "package/deep.cpp").write_text("int x = 1;  // why\n")
-    fingerprint.cache_clear()
+    forget()
     assert not changed(root, "train.py", "package/deep.cpp", "// another reason\n  int x = 1;\n")
     assert changed(root, "train.py", "package/deep.cpp", "int x = 2;\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "followed"),
+    [
+        ("from . import deep", {"__init__.py", "deep.py"}),
+        ("from .deep import NUMBER", {"__init__.py", "deep.py"}),
+        ("from .. import base", {"base.py"}),
+        ("from ..other.part import f as g", {"__init__.py", "part.py"}),
+        ("import package.deep as d", {"__init__.py", "deep.py"}),
+        ("import other.part", {"__init__.py", "part.py"}),  # the package runs, too
+        (
+            "def f():\n    try:\n        pass\n    except OSError:\n        from . import deep",
+            {"__init__.py", "deep.py"},
+        ),
+        ("match 1:\n    case 1:\n        from . import deep", {"__init__.py", "deep.py"}),
+        ("import importlib\nimportlib.import_module('other.part')", {"__init__.py", "part.py"}),
+        ("from importlib import import_module\nx = [import_module('.deep', __package__)]", {"__init__.py", "deep.py"}),
+        ("__import__('package.deep')", {"__init__.py", "deep.py"}),
+        ("import sibling", {"sibling.py"}),  # Snakemake puts a script's folder on the path
+    ],
+)
+def test_imports_of_every_form_are_followed(root, line, followed):
+    more = {"base.py": "X = 1\n", "other/__init__.py": "", "other/part.py": "f = 1\n", "package/sibling.py": "Y = 1\n"}
+    for name, text in {**more, "package/user.py": line + "\n"}.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    forget()
+    assert {path.name for path in sources([root / "package/user.py"], root)} == {"user.py", *followed}
+
+
+def test_relative_imports_are_those_of_the_package():
+    tree = ast.parse("from . import a\nfrom .b import c\nfrom ... import d\nfrom ..e import f\n")
+    assert set(imported(tree, ("x", "y", "z"))) == {
+        *("x.y.z", "x.y.z.a", "x.y.z.b", "x.y.z.b.c", "x", "x.d", "x.y.e", "x.y.e.f")
+    }
+
+
+def test_only_literal_names_are_loaded():
+    tree = ast.parse(
+        "import_module('a.b')\nimport_module(f'a.{b}')\nimport_module(name)\nother('c')\nimport_module()\n"
+    )
+    assert list(loaded(tree)) == ["a.b"]
+
+
+def test_a_docstring_of_a_coroutine_does_not_count(root):
+    (root / "package/style.py").write_text('async def f():\n    """F."""\n    return 1\n')
+    forget()
+    assert not changed(root, "plot.py", "package/style.py", "async def f():\n    return 1\n")
+
+
+CPP = """#include <cmath>
+#define TWICE(x) ((x) * 2)  // a macro ends with its line
+const char* site = "http://a.b/* c */";  /* why,
+on two lines */ int x = 1'000'000;
+auto raw = R"mark(// kept
+   "as it is" )" )mark"; char slash = '/', quote = '"', tick = '\\'';
+double y = x / 2;  // half
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ("// half", "// a half", False),
+        ("  // half", "", False),
+        ("/* why,\non two lines */", "/**/", False),
+        ("double y = x / 2;", "  double  y =\tx / 2;", False),
+        ("// a macro ends with its line\n", "\n\n\n// \\\n continued\n", False),
+        ("a.b/", "a.c/", True),  # after // in a string
+        ("/* c */", "/* d */", True),  # in a string
+        ("// kept", "// changed", True),  # in a raw string
+        ('   "as', '  "as', True),  # blanks in a raw string
+        ("1'000'000", "1'000'001", True),  # ' is no quote there
+        ("'/', quote", "'!', quote", True),
+        ("x / 2;", "x / 3;", True),
+        ("* 2)  // a macro ends with its line\n", "* 2)", True),  # the line end counts: the macro would go on
+    ],
+)
+def test_comments_and_layout_of_a_kernel_do_not_count_and_all_else_does(old, new, counts):
+    assert CPP.count(old) == 1
+    assert (without_comments(CPP.replace(old, new)) != without_comments(CPP)) is counts
+
+
+def test_what_a_kernel_includes_in_quotes_counts(root):
+    (root / "package/deep.cpp").write_text('#include "part.hpp"\n#include <vector>\nint x = y;\n')
+    (root / "package/part.hpp").write_text("int y = 1;\n")
+    forget()
+    assert not changed(root, "train.py", "package/part.hpp", "int y = 1;  // why\n")
+    assert changed(root, "train.py", "package/part.hpp", "int y = 2;\n")
+
+
+def test_no_file_is_parsed_twice(root, monkeypatch):
+    parsed = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda text, name: parsed.append(name) or parse(text, name))
+    fingerprint("train.py", root=root)
+    fingerprint("train.py", "package/optimizer.py", root=root)
+    assert len(parsed) == len(set(parsed)) == 5

@@ -12,7 +12,7 @@ import pytest
 from scipy.io import savemat
 
 from featurelearning.files import image_sets, sets
-from featurelearning.files.downloads import fetch_mnist
+from featurelearning.files.downloads import fetch_set
 from idx import write_idx
 
 SIZES = {"train": 20, "test": 6}
@@ -53,13 +53,14 @@ def planes(n: int, seed: int) -> tuple[np.ndarray, list[int]]:
 
 def write_cifar10(folder: Path, batches: dict[str, bytes], monkeypatch) -> None:
     """Write the archive of the batches, and have its checksum be the known one."""
-    with tarfile.open(folder / image_sets.CIFAR10, "w:gz") as archive:
+    (known,) = sets.SETS["cifar10"].files
+    with tarfile.open(folder / known.name, "w:gz") as archive:
         for name, content in batches.items():
             member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    found = hashlib.sha256((folder / image_sets.CIFAR10).read_bytes()).hexdigest()
-    monkeypatch.setattr(image_sets, "CIFAR10_SHA256", found)
+    found = known._replace(sha256=hashlib.sha256((folder / known.name).read_bytes()).hexdigest())
+    monkeypatch.setitem(sets.SETS, "cifar10", sets.SETS["cifar10"]._replace(files=(found,)))
 
 
 def cifar10(pixels: dict, labels: dict) -> dict[str, bytes]:
@@ -79,7 +80,7 @@ def cifar10(pixels: dict, labels: dict) -> dict[str, bytes]:
 
 
 def write_svhn(folder: Path, pixels: dict, labels: dict) -> None:
-    for split, name in zip(SIZES, sets.SVHN, strict=True):
+    for split, name in zip(SIZES, (file.name for file in sets.SETS["svhn"].files), strict=True):
         y = np.array([[label or 10] for label in labels[split]], np.uint8)
         savemat(folder / name, {"X": pixels[split].transpose(2, 3, 1, 0), "y": y}, format="5")
 
@@ -176,7 +177,7 @@ def test_files_that_do_not_fit_each_other_are_refused(tmp_path, fault):
 
 def test_facts_about_mnist():
     """Of the real files, fetched into the repository's cache where they are missing."""
-    fetch_mnist(CACHE, None)
+    fetch_set("mnist", CACHE, None, None)
     mnist = image_sets.load_mnist(CACHE)
     assert [array.shape for array in mnist] == [(60_000, 784), (60_000,), (10_000, 784), (10_000,)]
     assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
@@ -205,16 +206,16 @@ def test_sets_that_may_form_a_pair_have_one_dimension(tmp_path, drawn, monkeypat
 
 
 def test_another_archive_is_refused_before_anything_is_unpickled(tmp_path, drawn, monkeypatch):
-    known = image_sets.CIFAR10_SHA256
+    known = sets.SETS["cifar10"]
     write_cifar10(tmp_path, cifar10(*drawn), monkeypatch)
-    found = image_sets.CIFAR10_SHA256
-    monkeypatch.setattr(image_sets, "CIFAR10_SHA256", known)
+    ((name, found, _),) = sets.SETS["cifar10"].files
+    monkeypatch.setitem(sets.SETS, "cifar10", known)
     monkeypatch.setattr(image_sets, "ArrayUnpickler", None)
     with pytest.raises(ValueError) as caught:
         image_sets.load("cifar10", tmp_path)
     message = str(caught.value)
-    assert f"wrong SHA-256: expected {known}, got {found}; nothing of it was unpickled" in message
-    assert str(tmp_path / image_sets.CIFAR10) in message and "delete the file and run the same command" in message
+    assert f"wrong SHA-256: expected {known.files[0].sha256}, got {found}; nothing of it was unpickled" in message
+    assert str(tmp_path / name) in message and "delete the file and run the same command" in message
 
 
 class Harmful:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featurelearning.networks import curvature, models
+from featurelearning.networks import curvature, two_layer_relu
 from featurelearning.optimizers import covariance, kfac, kfac_input, kfac_output, powers, sigma_power
 from featurelearning.optimizers.problem import Problem
 from reference_kronecker import factors, squared_error
@@ -26,7 +26,7 @@ def linear(rng: np.random.Generator, o: int) -> tuple[dict[str, Tensor], Tensor]
     """Return networks and inputs for which every hidden unit is active, so that the network is linear."""
     params, x = random_params(rng, M, D, H, o), torch.tensor(rng.normal(size=(M, N, D)))
     params["bias1"] = params["bias1"] + 20
-    assert (models.hidden(params, x) > 0).all()
+    assert (two_layer_relu.hidden(params, x) > 0).all()
     return params, x
 
 
@@ -36,7 +36,7 @@ def root(outputs: Tensor) -> Tensor:
 
 
 def error(params: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-    return (models.forward(params, x) - y).square().sum(dim=-1).mean(dim=-1)
+    return (two_layer_relu.forward(params, x) - y).square().sum(dim=-1).mean(dim=-1)
 
 
 def layer(params: dict[str, Tensor], weight: str) -> Tensor:
@@ -121,7 +121,7 @@ def test_one_step_without_damping_lands_on_the_least_squares_minimum_of_the_seco
     params, x, y = random_params(rng, M, D, H, 3), *(torch.tensor(rng.normal(size=(M, N, k))) for k in (D, 3))
     reached = layer(params, "weight2") - layer(step_of_squared_error(params, x, y), "weight2")
     for i in range(M):
-        assert_close(reached[i], least_squares(models.hidden(params, x)[i], y[i]))
+        assert_close(reached[i], least_squares(two_layer_relu.hidden(params, x)[i], y[i]))
 
 
 def test_one_step_without_damping_lands_on_the_least_squares_minimum_of_a_linear_first_layer(rng):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from featurelearning.networks import models
+from featurelearning.networks import dense, two_layer_relu
 from featurelearning.optimizers import lbfgs
 from featurelearning.optimizers.problem import Gradients, Problem
 from reference_lbfgs import Minimiser, wolfe
@@ -39,7 +39,7 @@ def task() -> tuple[dict[str, Tensor], Tensor, Tensor]:
 
 
 def mse(x: Tensor, y: Tensor) -> Gradients:
-    return functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    return functools.partial(dense.autograd_gradients, x=x, y=y, loss=two_layer_relu.mean_squared_error)
 
 
 def quadratic(p: int = 12, condition: float = 10.0) -> tuple[Gradients, Tensor, Tensor]:
@@ -162,7 +162,7 @@ def test_a_quadratic_is_solved_like_torch_does():
 def test_a_head_on_frozen_features_is_solved(task):
     """Least squares in the second layer with an L2 term: the normal equations give the minimum."""
     params, x, y = task
-    features = torch.cat([models.hidden(params, x), torch.ones(M, N, 1, dtype=x.dtype)], dim=-1)
+    features = torch.cat([two_layer_relu.hidden(params, x), torch.ones(M, N, 1, dtype=x.dtype)], dim=-1)
     gram = features.mT @ features * (2 / N) + 0.1 * torch.eye(H + 1, dtype=x.dtype)
     target = features.mT @ y[..., None] * (2 / N)
 

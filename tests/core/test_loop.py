@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featurelearning.networks import curvature, models
+from featurelearning.networks import curvature, dense, two_layer_relu
 from featurelearning.optimizers import adahessian, adam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
@@ -30,20 +30,12 @@ def task(m: int = M, seed: int = 30) -> tuple[dict[str, Tensor], Tensor, Tensor]
 
 def fit(params, x, y, optimizer=sgd, problem=None, rate=0.05, weight_decay=0.0, steps=range(0, 101, 10), **options):
     """Train on the mean squared error and record it, unless options say otherwise."""
-    gradients = options.pop("gradients", functools.partial(models.mse_gradients, x=x, y=y))
+    gradients = options.pop("gradients", functools.partial(two_layer_relu.mse_gradients, x=x, y=y))
     names = [f"model {model}" for model in range(len(x))]
-    measure = options.pop("measure", lambda params: {"train_mse": models.mean_squared_error(params, x, y)})
+    measure = options.pop("measure", lambda params: {"train_mse": two_layer_relu.mean_squared_error(params, x, y)})
+    record = loop.Record(list(steps), measure, names, *(options.pop(key) for key in ["progress"] if key in options))
     return loop.train(
-        params,
-        gradients,
-        optimizer,
-        problem or Problem(),
-        rate,
-        weight_decay,
-        list(steps),
-        measure,
-        names,
-        **options,
+        params, loop.Rule(gradients, optimizer, problem or Problem(), rate, weight_decay, **options), record
     )
 
 
@@ -57,7 +49,9 @@ def complete(x: Tensor, y: Tensor, streams: Tensor) -> Problem:
     return Problem(
         torch.linspace(0.1, 2, D, dtype=x.dtype).repeat(len(x), 1),
         hyperparameters=HYPERPARAMETERS,
-        hessian_product=functools.partial(curvature.hessian_product, functools.partial(models.mse_gradients, x=x, y=y)),
+        hessian_product=functools.partial(
+            dense.hessian_product, functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
+        ),
         inputs=x,
         output_root=curvature.squared_error_root,
         streams=streams,
@@ -94,7 +88,7 @@ def test_the_schedule_is_evenly_spaced_in_the_logarithm():
 @pytest.mark.parametrize("gradients", ["closed form", "autograd"])
 def test_every_record_is_that_of_the_plain_torch_loop(weight_decay, gradients):
     params, x, y = task()
-    general = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    general = functools.partial(dense.autograd_gradients, x=x, y=y, loss=two_layer_relu.mean_squared_error)
     options = {"gradients": general} if gradients == "autograd" else {}
     run = fit(params, x, y, weight_decay=weight_decay, **options)
     for model in range(M):
@@ -148,10 +142,10 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
     """Seeds 0..9 in shards of 1, 3 and 10: data and initialisation bit for bit, float64 curves to 1e-9."""
 
     def shard(seeds: range):
-        drawn = [models.kaiming_uniform(generator(42, "initialisation", seed), D, H, 1, 0.1) for seed in seeds]
+        drawn = [two_layer_relu.kaiming_uniform(generator(42, "initialisation", seed), D, H, 1, 0.1) for seed in seeds]
         x = [torch.tensor(generator(42, "inputs", seed).standard_normal((N, D))) for seed in seeds]
         y = [torch.tensor(generator(42, "label noise", seed).standard_normal(N)) for seed in seeds]
-        return models.stack(drawn, torch.float64), torch.stack(x), torch.stack(y)
+        return dense.stack(drawn, torch.float64), torch.stack(x), torch.stack(y)
 
     def trained(tensors, seeds: range):
         words = [generator(42, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in seeds]
@@ -233,7 +227,7 @@ def test_a_missing_or_misshapen_gradient_is_refused_before_training(change, foun
     params, x, y = task()
 
     def gradients(params):
-        losses, result = models.mse_gradients(params, x, y)
+        losses, result = two_layer_relu.mse_gradients(params, x, y)
         return losses, change(result)
 
     with pytest.raises(loop.TrainingError) as caught:
@@ -268,7 +262,7 @@ def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
     params, x, y = task()
     y[1, 0] = torch.nan  # its model diverges
     problem = complete(x, y, torch.arange(2 * M, dtype=torch.int32).reshape(M, 2))
-    general = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    general = functools.partial(dense.autograd_gradients, x=x, y=y, loss=two_layer_relu.mean_squared_error)
     options = {"gradients": general} if path == "autograd" else {}
     eager, compiled = (
         fit(params, x, y, optimizer, problem, weight_decay=0.1, steps=range(6), compiled=flag, **options)

@@ -3,6 +3,7 @@
 import importlib
 
 import pytest
+
 from workflow.core import methods
 
 
@@ -14,8 +15,11 @@ def test_every_module_with_an_update_is_a_method():
 @pytest.mark.parametrize("name", methods.HYPERPARAMETERS)
 def test_what_is_read_is_what_the_module_says(name):
     module = importlib.import_module(f"featurelearning.optimizers.{name}")
-    assert methods.HYPERPARAMETERS[name] == getattr(module, "HYPERPARAMETERS", ())
+    assert methods.HYPERPARAMETERS[name] == getattr(module, "HYPERPARAMETERS", {})
     assert callable(module.init) and callable(module.update)
+
+
+OWN = {"rate": (0, None), "decay": (-0.5, 1e-3)}
 
 
 def step(names: str) -> str:
@@ -23,13 +27,13 @@ def step(names: str) -> str:
 
 
 MODULES = {
-    "own": step('HYPERPARAMETERS = ("rate", "decay")'),
+    "own": step('HYPERPARAMETERS = {"rate": (0, None), "decay": (-0.5, 1e-3)}'),
     "none": step("OTHER = 1"),
-    "helper": 'HYPERPARAMETERS = ("rate",)\n\n\ndef updated(state):\n    return state\n',
+    "helper": 'HYPERPARAMETERS = {"rate": (0, 1)}\n\n\ndef updated(state):\n    return state\n',
     "both": "from featurelearning.optimizers.own import HYPERPARAMETERS, init, update\n",
     "names": step("from featurelearning.optimizers.own import HYPERPARAMETERS"),
     "chain": "from featurelearning.optimizers.both import HYPERPARAMETERS, update\n",
-    "function": 'from featurelearning.optimizers.own import update\n\nHYPERPARAMETERS = ("damping",)\n',
+    "function": 'from featurelearning.optimizers.own import update\n\nHYPERPARAMETERS = {"damping": (None, None)}\n',
     "unused": "from featurelearning.optimizers.own import HYPERPARAMETERS\n",
 }
 
@@ -37,13 +41,13 @@ MODULES = {
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("own", ("rate", "decay")),
-        ("none", ()),
+        ("own", OWN),
+        ("none", {}),
         ("helper", None),
-        ("both", ("rate", "decay")),
-        ("names", ("rate", "decay")),
-        ("chain", ("rate", "decay")),
-        ("function", ("damping",)),
+        ("both", OWN),
+        ("names", OWN),
+        ("chain", OWN),
+        ("function", {"damping": (None, None)}),
         ("unused", None),
     ],
 )
@@ -51,3 +55,15 @@ def test_names_and_update_may_be_imported_from_a_module_beside_it(name, found, t
     for module, text in MODULES.items():
         (tmp_path / f"{module}.py").write_text(text, encoding="utf-8")
     assert methods.declared(tmp_path / f"{name}.py") == found
+
+
+@pytest.mark.parametrize("given", ['("rate",)', '{"rate": 3}', '{"rate": (0, math.inf)}', '{"rate": (0, 1, 2)}', "7"])
+def test_a_declaration_without_ranges_is_refused_with_the_file_and_an_example(given, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(step(f"HYPERPARAMETERS = {given}"), encoding="utf-8")
+    with pytest.raises(ValueError) as caught:
+        methods.declared(path)
+    message = str(caught.value)
+    assert (
+        message.startswith(f"{path}: HYPERPARAMETERS = ") and 'write for example HYPERPARAMETERS = {"rho": ' in message
+    )

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from torch.nn import functional
 
-from featurelearning.networks import models
+from featurelearning.networks import dense, two_layer_relu
 from references import DIFFERENCES, MONTE_CARLO, assert_close, finite_differences, network, random_params
 
 M, D, H, N, CLASSES = 3, 4, 7, 12, 5
@@ -45,13 +45,13 @@ def torch_gradients(params, x, y, model: int, loss):
 
 
 LOSSES = {  # name: outputs, ours, torch's
-    "mse": (1, models.mean_squared_error, lambda f, y: functional.mse_loss(f[:, 0], y)),
-    "cross entropy": (CLASSES, models.cross_entropy, functional.cross_entropy),
+    "mse": (1, two_layer_relu.mean_squared_error, lambda f, y: functional.mse_loss(f[:, 0], y)),
+    "cross entropy": (CLASSES, two_layer_relu.cross_entropy, functional.cross_entropy),
 }
 
 
 def test_kaiming_uniform_has_torchs_law_and_zero_biases():
-    drawn = models.kaiming_uniform(np.random.default_rng(0), 100, 60, 50, scale=0.001)
+    drawn = two_layer_relu.kaiming_uniform(np.random.default_rng(0), 100, 60, 50, scale=0.001)
     torch.manual_seed(0)
     for key, shape in (("weight1", (100, 60)), ("weight2", (60, 50))):
         wanted = 0.001 * torch.nn.init.kaiming_uniform_(torch.empty(shape[::-1]), nonlinearity="relu").numpy()
@@ -64,7 +64,7 @@ def test_kaiming_uniform_has_torchs_law_and_zero_biases():
 
 
 def test_torch_default_has_the_law_of_linear_layers():
-    drawn = models.torch_default(np.random.default_rng(0), 100, 1600, 50)
+    drawn = two_layer_relu.torch_default(np.random.default_rng(0), 100, 1600, 50)
     torch.manual_seed(0)
     for layer, (fan_in, fan_out) in (("1", (100, 1600)), ("2", (1600, 50))):
         linear = torch.nn.Linear(fan_in, fan_out)
@@ -76,8 +76,8 @@ def test_torch_default_has_the_law_of_linear_layers():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_stack_keeps_each_model_in_its_slice(dtype):
-    drawn = [models.torch_default(np.random.default_rng(seed), D, H, 2) for seed in range(M)]
-    stacked = models.stack(drawn, dtype)
+    drawn = [two_layer_relu.torch_default(np.random.default_rng(seed), D, H, 2) for seed in range(M)]
+    stacked = dense.stack(drawn, dtype)
     for model, wanted in enumerate(drawn):
         for key, value in wanted.items():
             assert stacked[key].dtype == dtype
@@ -89,8 +89,8 @@ def test_forward_and_features_are_those_of_a_sequential_network(o):
     params, x, _ = problem(o)
     for model in range(M):
         net = network(params, model)
-        assert_close(models.forward(params, x)[model], net(x[model]).detach())
-        assert_close(models.hidden(params, x)[model], net[:2](x[model]).detach())
+        assert_close(two_layer_relu.forward(params, x)[model], net(x[model]).detach())
+        assert_close(two_layer_relu.hidden(params, x)[model], net[:2](x[model]).detach())
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -104,7 +104,7 @@ def test_losses_are_torchs(name):
 def test_cross_entropy_of_huge_outputs_is_finite():
     params, x, y = problem(CLASSES)
     params["weight2"] *= 1e6
-    assert models.cross_entropy(params, x, y).isfinite().all()
+    assert two_layer_relu.cross_entropy(params, x, y).isfinite().all()
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -113,7 +113,7 @@ def test_general_gradients_are_each_models_own(name, point):
     o, loss, reference = LOSSES[name]
     params, x, y = problem(o)
     params = POINTS[point](params)
-    losses, gradients = models.autograd_gradients(params, x, y, loss)
+    losses, gradients = dense.autograd_gradients(params, x, y, loss)
     for model in range(M):
         value, wanted = torch_gradients(params, x, y, model, reference)
         assert_close(losses[model], value)
@@ -126,7 +126,7 @@ def test_general_gradients_are_each_models_own(name, point):
 def test_the_closed_form_is_autograds(point, seed):
     params, x, y = problem(seed=seed)
     params = POINTS[point](params)
-    losses, gradients = models.mse_gradients(params, x, y)
+    losses, gradients = two_layer_relu.mse_gradients(params, x, y)
     assert gradients.keys() == params.keys()
     for model in range(M):
         value, wanted = torch_gradients(params, x, y, model, LOSSES["mse"][2])
@@ -143,8 +143,8 @@ def test_gradients_are_the_slopes_of_the_loss(name, point):
     params, x, y = problem(o, seed=4)
     params = POINTS[point](params)
     wanted = finite_differences(lambda moved: loss(moved, x, y).sum(), params)
-    paths = [models.autograd_gradients(params, x, y, loss)]
-    paths += [models.mse_gradients(params, x, y)] if name == "mse" else []
+    paths = [dense.autograd_gradients(params, x, y, loss)]
+    paths += [two_layer_relu.mse_gradients(params, x, y)] if name == "mse" else []
     for _, gradients in paths:
         for key in params:
             assert_close(gradients[key], wanted[key], DIFFERENCES)
@@ -152,7 +152,7 @@ def test_gradients_are_the_slopes_of_the_loss(name, point):
 
 def test_the_closed_form_is_within_float32_of_float64():
     params, x, y = problem()
-    single = models.mse_gradients({key: v.float() for key, v in params.items()}, x.float(), y.float())[1]
-    for key, wanted in models.mse_gradients(params, x, y)[1].items():
+    single = two_layer_relu.mse_gradients({key: v.float() for key, v in params.items()}, x.float(), y.float())[1]
+    for key, wanted in two_layer_relu.mse_gradients(params, x, y)[1].items():
         assert single[key].dtype == torch.float32
         assert_close(single[key], wanted, 1e-5)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from featurelearning.networks import curvature, models
+from featurelearning.networks import curvature, dense, two_layer_relu
 from featurelearning.optimizers import (
     adahessian,
     adam,
@@ -113,13 +113,13 @@ TABLE = {
 
 def problem_of(row: Row, x: Tensor, y: Tensor, models_: slice = slice(None)) -> Problem:
     """Return all that a method may ask for, for the chosen models of the batch."""
-    gradients = functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    gradients = functools.partial(dense.autograd_gradients, x=x, y=y, loss=two_layer_relu.mean_squared_error)
     p = row.preconditioner
     return Problem(
         preconditioner=None if p is None else p[models_].to(x.dtype),
         hyperparameters=row.hyperparameters,
         objective=gradients,
-        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        hessian_product=functools.partial(dense.hessian_product, gradients),
         inputs=x,
         output_root=curvature.squared_error_root,
         streams=STREAMS[models_],

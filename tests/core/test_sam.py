@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from featurelearning.networks import curvature, models
+from featurelearning.networks import dense, two_layer_relu
 from featurelearning.optimizers import sam, sgd
 from featurelearning.optimizers.problem import Problem
 from references import assert_close, random_params
@@ -21,7 +21,7 @@ def task() -> tuple:
     rng = np.random.default_rng(40)
     params = random_params(rng, M, D, H)
     x, y = torch.tensor(rng.standard_normal((M, N, D))), torch.tensor(rng.normal(size=(M, N)))
-    return params, functools.partial(models.autograd_gradients, x=x, y=y, loss=models.mean_squared_error)
+    return params, functools.partial(dense.autograd_gradients, x=x, y=y, loss=two_layer_relu.mean_squared_error)
 
 
 def step(params, objective, rho, gradients=None) -> dict[str, Tensor]:
@@ -73,7 +73,7 @@ def test_to_first_order_the_step_adds_the_hessian_along_the_gradient(task):
     """step - g = rho H g / |g| + O(rho^2): what is left falls fourfold when rho is halved."""
     params, objective = task
     g = objective(params)[1]
-    product = curvature.hessian_product(objective, params, g)
+    product = dense.hessian_product(objective, params, g)
     rhos = 2.0 ** -np.arange(8, 13)
     left = np.empty((M, len(rhos)))
     for i, rho in enumerate(rhos):

@@ -15,16 +15,6 @@ def contrast():
     return np.random.default_rng(3).normal(-0.4, 0.2, size=10)
 
 
-@pytest.mark.parametrize(("m", "expected"), [(1, 0.95), (2, 0.975), (8, 0.99375)])
-def test_family_level_shares_the_error_rate(m, expected):
-    assert statistics.family_level(m) == pytest.approx(expected, abs=1e-15)
-
-
-def test_family_level_refuses_an_empty_family():
-    with pytest.raises(ValueError, match="contrasts: 0 is not allowed; a family holds at least 1 contrast"):
-        statistics.family_level(0)
-
-
 @pytest.mark.parametrize("level", [0.95, 0.99375])
 def test_t_interval_is_the_textbook_formula(contrast, level):
     half = stats.t.ppf((1 + level) / 2, 9) * contrast.std(ddof=1) / np.sqrt(10)
@@ -75,6 +65,16 @@ def test_a_spread_of_rounding_errors_counts_as_none(interval):
 @pytest.mark.parametrize("contrast", [[], [1.0]])
 def test_fewer_than_two_contrasts_have_no_interval(interval, contrast):
     assert np.isnan(interval(np.array(contrast), 0.95)).all()
+
+
+@pytest.mark.parametrize("interval", [statistics.t_interval, statistics.bca_interval])
+@pytest.mark.parametrize("value", [NAN, np.inf, -np.inf])
+def test_values_that_are_not_finite_have_no_interval_and_decide_nothing(interval, value):
+    """Not even where all are alike: nothing is known of them."""
+    for contrast in ([0.1, 0.2, value], [value] * 3):
+        low, high = interval(np.array(contrast), 0.95)
+        assert np.isnan([low, high]).all()
+        assert {statistics.verdict(low, high, expected, 0.1) for expected in statistics.DIRECTIONS} == {"undecided"}
 
 
 @pytest.mark.parametrize("contrast", [[0.0, 1.0], [0.0, 0.0, 1.0], [0.5] * 9 + [1.0], [1.0] * 9 + [1e6]])
@@ -143,6 +143,17 @@ def test_spearman_refuses_one_point():
         (NAN, NAN, "zero", "undecided"),
         (NAN, NAN, "positive", "undecided"),
         (NAN, NAN, "negative", "undecided"),
+        (-0.30, 0.09, "no larger", "reproduced"),  # within the margin; how much smaller it is does not matter
+        (-0.30, 0.11, "no larger", "undecided"),
+        (0.11, 0.30, "no larger", "contradicted"),
+        (-0.09, 0.30, "no smaller", "reproduced"),
+        (-0.11, 0.30, "no smaller", "undecided"),
+        (-0.30, -0.11, "no smaller", "contradicted"),
+        (NAN, NAN, "no larger", "undecided"),
+        (0.11, np.inf, "positive", "reproduced"),  # a lower bound that suffices
+        (-np.inf, 0.30, "positive", "undecided"),
+        (-np.inf, -0.11, "positive", "contradicted"),
+        (-0.05, np.inf, "zero", "undecided"),
     ],
 )
 def test_verdict_table(low, high, expected, verdict):
@@ -150,5 +161,7 @@ def test_verdict_table(low, high, expected, verdict):
 
 
 def test_verdict_refuses_an_unknown_direction():
-    with pytest.raises(ValueError, match="expected: 'up' is unknown; allowed: negative, positive, zero"):
+    with pytest.raises(
+        ValueError, match="expected: 'up' is unknown; allowed: negative, positive, zero, no larger, no s"
+    ):
         statistics.verdict(0, 1, "up", 0.1)

@@ -44,7 +44,7 @@ DEPARTURES = {  # method: size of the last departure under a rotation and under 
     "kfac_input": (5e-15, 1.0),
     "kfac": (1e-9, 1.0),
 }
-EFFECTIVE = {  # method: its exponent in the eigenbasis and in turned coordinates
+EFFECTIVE = {  # method: its exponent in the eigenbasis and in rotated coordinates
     "sigma_power_p-1.00": (-1.0, -1.0),
     "sigma_power_p-0.50": (-0.5, -0.5),
     "sigma_power_p+1.00": (1.0, 1.0),
@@ -290,7 +290,7 @@ def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
     kind, bound = zip(*CHECKS.values(), strict=True)
     coords = {"check": list(CHECKS), "kind": ("check", list(kind)), "bound": ("check", list(bound))}
     coords |= {"preconditioner": list(DEPARTURES), "transformation": ["rotation", "invertible"], "step": step}
-    coords |= {"initialisation": ["P-isotropic", "released"], "frame": ["eigenbasis", "turned"]}
+    coords |= {"initialisation": ["P-isotropic", "released"], "frame": ["eigenbasis", "rotated"]}
     coords |= {"optimizer": list(EFFECTIVE), "effective_step": effective_step}
     return records.dataset(
         variables,

@@ -23,7 +23,7 @@ def errors(best, exponents=GRID):
     return np.exp(np.abs(exponents[:, None] - np.array(best)))
 
 
-def test_hits_and_regret_are_those_of_the_interval_of_the_best_p():
+def test_score_and_regret_are_those_of_the_interval_of_the_best_p():
     recommended = np.array([-1.0, -2.0, 0.0, 0.0])
     found = diagnosis_score.judged(errors([-2, -1, -1, 0]), GRID, recommended)
     half = stats.t.ppf(0.975, 3) * np.sqrt(2 / 3) / 2  # of -1 -+ 1.299: -2 and 0 lie within
@@ -87,7 +87,7 @@ def test_summary_weighs_data_sets_alike_and_passes_over_rows_without_any():
 
 
 def test_csv_holds_every_number_and_leaves_missing_ones_empty():
-    first, _, empty = csv.DictReader(io.StringIO(diagnosis_score.write_csv(ROWS)))
+    first, _, empty = csv.DictReader(io.StringIO(diagnosis_score.texts(ROWS)["csv"]))
     assert list(first) == list(diagnosis_score.COLUMNS)
     assert {name: float(first[name]) for name in diagnosis_score.NUMBERS} == {
         name: ROWS[0][name] for name in diagnosis_score.NUMBERS
@@ -97,20 +97,21 @@ def test_csv_holds_every_number_and_leaves_missing_ones_empty():
 
 
 def test_markdown_and_html_hold_the_rows_and_the_rule():
-    lines, parser = diagnosis_score.markdown(ROWS).splitlines(), Cells()
+    lines, parser = diagnosis_score.texts(ROWS)["md"].splitlines(), Cells()
     assert lines[0] == diagnosis_score.summary(ROWS) and lines[2] == diagnosis_score.RULE
     first = "| noise | High | 1.00 | final | 4 | -1.25 | -0.75 | -1.00 | 0.75 | 1.00 | 0.12 | 0.50 | 0.75 | 0.25 |"
     assert first in lines
-    parser.feed(diagnosis_score.page(ROWS))
+    parser.feed(diagnosis_score.texts(ROWS)["html"])
     assert parser.open == [] and parser.links == []
     assert {"a < b & c", "-1.25", "0.75", diagnosis_score.summary(ROWS)} <= {*parser.texts}
-    assert diagnosis_score.page(ROWS).count("<tr>") == 1 + len(ROWS)
+    assert diagnosis_score.texts(ROWS)["html"].count("<tr>") == 1 + len(ROWS)
+    assert "diagnosis score" in parser.texts and "| diagnosis score |" in diagnosis_score.texts(ROWS)["md"]
 
 
-@pytest.mark.parametrize("write", [diagnosis_score.write_csv, diagnosis_score.markdown, diagnosis_score.page])
-def test_the_same_rows_give_the_same_text_with_unix_lines(write):
-    assert write(ROWS) == write([dict(each) for each in ROWS])
-    assert "\r" not in write(ROWS) and write(ROWS).endswith("\n")
+def test_the_same_rows_give_the_same_texts_with_unix_lines():
+    texts = diagnosis_score.texts(ROWS)
+    assert texts == diagnosis_score.texts([dict(each) for each in ROWS])
+    assert all("\r" not in text and text.endswith("\n") for text in texts.values())
 
 
 VARIANCES, EXPONENTS = np.array([9.0, 0.25]), [-2.0, -1.0, 1.0]

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from featurelearning.optimizers import kfac_input, sgd
-from featurelearning.preconditioning import effective, theory
+from defaults import theory_methods
+from featurelearning.optimizers import kfac_input
+from featurelearning.preconditioning import effective, theory, theory_checks
 from references import EXACT, assert_close
 
 SETTINGS = {"dimension": 4, "samples_train": 20, "samples_test": 12, "hidden": 16}
-SETTINGS |= {"steps": 1000, "learning_rate": 0.02, "condition_number": 100}
+SETTINGS |= {"steps": 1000, "learning_rate": 0.02, "condition_number": 100, "methods": theory_methods()}
 STUDY = theory.Study(42, range(2), SETTINGS, [])
-NAMES = [name for name, _, _ in effective.runs()]
+NAMES = [name for name, _, _ in effective.runs(STUDY)]
 KNOWN = {f"sigma_power_p{p:+.2f}": p for p in effective.KNOWN} | {"sgd": 0.0}
 BLIND = ("momentum", "sam", "kfac_input", "kfac", "shampoo")  # to the coordinates of the inputs
 
@@ -50,8 +51,8 @@ def test_methods_that_work_on_vectors_and_matrices_have_the_same_exponent_in_eit
 
 @pytest.mark.parametrize("name", ["adam", "adahessian", "diagonal_hessian", "sophia"])
 def test_methods_that_work_on_coordinates_do_not(name):
-    eigenbasis, turned = of(name)
-    assert (np.abs(eigenbasis - turned)[:, -1] > 1e-2).all()
+    eigenbasis, rotated = of(name)
+    assert (np.abs(eigenbasis - rotated)[:, -1] > 1e-2).all()
 
 
 def test_momentum_prefers_no_direction_in_the_long_run():
@@ -62,11 +63,11 @@ def test_momentum_prefers_no_direction_in_the_long_run():
 @pytest.mark.parametrize(("name", "rule"), [("momentum", torch.optim.SGD), ("adam", torch.optim.Adam)])
 @pytest.mark.parametrize("frame", range(2))
 def test_exponents_are_those_of_torchs_own_optimisers(name, rule, frame):
-    method, seed = effective.METHODS[name], 1
+    method, seed = theory.measured(STUDY, "effective")[name], 1
     batch = effective.framed(STUDY, 0.0)
     model = frame * 2 + seed
     x, y = batch.x_train[model], batch.y_train[model]
-    net = theory.network({key: value[model] for key, value in batch.params.items()})
+    net = theory_checks.network({key: value[model] for key, value in batch.params.items()})
     optimizer = rule(net.parameters(), lr=method.learning_rate, **method.hyperparameters)
     values, vectors = np.linalg.eigh(sum(np.outer(row, row) for row in x.numpy()) / len(x))
 
@@ -107,9 +108,9 @@ def test_the_input_factor_of_kfac_is_the_damped_inverse_where_the_bias_decouples
 
 def test_the_frames_hold_the_same_models_and_the_first_is_the_populations_eigenbasis():
     batch = effective.framed(STUDY, 0.5)
-    eigenbasis, turned = batch.x_train.reshape(2, 2, *batch.x_train.shape[1:]).numpy()
-    v = theory.turns(STUDY)[0]
-    assert_close(eigenbasis, turned @ v)
+    eigenbasis, rotated = batch.x_train.reshape(2, 2, *batch.x_train.shape[1:]).numpy()
+    v = theory.rotations(STUDY)[0]
+    assert_close(eigenbasis, rotated @ v)
     for model in range(4):
         x = batch.x_train[model].numpy()
         p = batch.preconditioner[model].numpy()
@@ -118,7 +119,8 @@ def test_the_frames_hold_the_same_models_and_the_first_is_the_populations_eigenb
         assert_close(z, (batch.x_train[model % 2] @ batch.params["weight1"][model % 2]).numpy())
 
 
-def test_a_method_that_diverges_is_refused_by_name(monkeypatch):
-    monkeypatch.setattr(effective, "METHODS", {"hasty": theory.Method(sgd, np.nan)})
-    with pytest.raises(ValueError, match="hasty: its effective exponent is not finite.*lower its learning rate"):
-        effective.effective(STUDY)
+def test_a_method_that_diverges_is_refused_by_name():
+    hasty = {"id": "hasty", "method": "sgd", "measure": ["effective"], "learning_rate": np.nan, "hyperparameters": {}}
+    message = "hasty: its effective exponent is not finite.*lower theory.methods.sgd.learning_rate or change"
+    with pytest.raises(ValueError, match=message):
+        effective.effective(STUDY._replace(settings=SETTINGS | {"methods": [hasty]}))

@@ -7,15 +7,16 @@ import pytest
 import torch
 from scipy import linalg, stats
 
-from featurelearning.networks import models
+from defaults import theory_methods
+from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
 from featurelearning.optimizers.problem import Problem
-from featurelearning.preconditioning import equivariance, theory
+from featurelearning.preconditioning import equivariance, theory, theory_checks
 from references import EXACT, MONTE_CARLO, assert_close
 
 SEEDS, D, N = 3, 4, 20
 SETTINGS = {"dimension": D, "samples_train": N, "samples_test": 12, "hidden": 16}
-SETTINGS |= {"steps": 1000, "learning_rate": 0.02, "condition_number": 100}
+SETTINGS |= {"steps": 1000, "learning_rate": 0.02, "condition_number": 100, "methods": theory_methods()}
 STUDY = theory.Study(42, range(SEEDS), SETTINGS, [-2, -1, 0.5, 1])
 BROKEN = 1e-3
 INNER = ("fixed_p-1.00", "fixed_p+1.00", "reestimated_p-1.00")
@@ -49,14 +50,14 @@ def test_another_power_of_a_reestimated_covariance_departs_unless_the_change_is_
     assert (invertible[:, 0] <= EXACT).all()  # before any update
 
 
-@pytest.mark.parametrize("name", theory.SEEING)
+@pytest.mark.parametrize("name", theory_checks.SEEING)
 def test_coordinate_wise_methods_depart_with_either_change(name):
     assert (departures()[name][..., 1:] >= BROKEN).all()
     assert (departures()[name][..., 0] <= EXACT).all()
 
 
 def test_every_method_is_there_and_steps_are_the_recording_schedule():
-    assert list(departures()) == [*INNER[:2], INNER[2], "reestimated_p+1.00", *equivariance.ADAPTIVE]
+    assert list(departures()) == [*INNER[:2], INNER[2], "reestimated_p+1.00", *theory.measured(STUDY, "departure")]
     steps = equivariance.steps(STUDY)
     assert steps[0] == 0 and steps[-1] == 1000 and 40 < len(steps) <= 60
 
@@ -73,7 +74,7 @@ def test_a_loss_that_does_not_fall_tenfold_is_refused():
 def test_a_step_is_the_power_of_the_mini_batchs_covariance_times_the_gradient(p):
     batch, samples = theory.draw(STUDY, (p,)), equivariance.minibatches(STUDY, 1)
     method, problem = equivariance.Reestimated(p, samples), Problem(inputs=batch.x_train)
-    gradients = models.mse_gradients(batch.params, batch.x_train, batch.y_train)[1]
+    gradients = two_layer_relu.mse_gradients(batch.params, batch.x_train, batch.y_train)[1]
     state = method.init(batch.params, problem)
     for turn in range(3):
         step, state = method.update(gradients, state, batch.params, problem)
@@ -121,7 +122,7 @@ def test_mini_batches_are_half_of_the_points_anew_each_step_and_a_seeds_in_all_o
 
 def gram(seed: int, p: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a seed's training inputs and x Sigma^p x^T, one entry at a time."""
-    x, v = theory.task(STUDY)["x_train"][seed], theory.turns(STUDY)[0][seed]
+    x, v = theory.task(STUDY)["x_train"][seed], theory.rotations(STUDY)[0][seed]
     power = sum(value * np.outer(u, u) for value, u in zip(powers.power(theory.population(STUDY), p), v.T, strict=True))
     return x, np.array([[a @ power @ b for b in x] for a in x])
 

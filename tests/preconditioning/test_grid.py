@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from featurelearning.files.sets import SETS
 from workflow.core import grid as core
 from workflow.core.configuration import ConfigError, default, validate
 from workflow.preconditioning import grid
@@ -163,3 +164,32 @@ def test_a_study_is_diagnosed_where_its_models_can_judge(raw):
     raw["noise"] |= {"estimators": {"empirical": raw["noise"]["snrs"]}}
     raw["teachers"]["cases"] = {}
     assert grid.diagnosed(validate(raw)) == []
+
+
+def test_values_that_differ_have_ids_that_differ_and_plain_ones_stay_plain(raw):
+    values = [1e-12, 0.1234567, 0.1234568, 0.5, 1, 2.5, 1e20]
+    raw["noise"]["methods"] = {"sam": {"snrs": [1], "rho": values}}
+    found = [arm.id.removeprefix("sam_rho") for arm in grid.noise_arms(validate(raw)) if arm.method == "sam"]
+    assert found == ["1e-12", "0.1234567", "0.1234568", "0.5", "1", "2.5", "1e+20"]
+    assert [float(each) for each in found] == values
+    assert all(re.fullmatch(core.any_of(found), each) for each in found)
+
+
+def test_two_arms_with_one_id_are_refused():
+    one, two = core.Arm("a_b1", "a", hyperparameters={"b": 1}), core.Arm("a_b1", "a_b1")
+    assert core.by_id([one, one]) == {"a_b1": one}
+    with pytest.raises(ConfigError) as caught:
+        core.by_id([one, two])
+    assert str(caught.value).startswith(f"a_b1: names {one} and {two}; allowed: an id for each arm")
+
+
+def test_names_that_file_names_join_tell_their_parts(raw):
+    cfg = validate(raw)
+    assert not any("_to_" in name for name in SETS)  # results/.../{source}_to_{target}/...
+    names = [name for study in (*grid.SYNTHETIC, "transfer") for name in grid.cases(cfg, study)]
+    assert all(name.isalnum() for name in names)  # {case}_snr{snr}_{shard}.nc
+    raw["teachers"]["cases"]["High_snr1"] = raw["teachers"]["cases"]["ModesHigh"]
+    with pytest.raises(
+        ConfigError, match="teachers.cases.High_snr1: .* allowed: a letter, then letters and digits only"
+    ):
+        validate(raw)

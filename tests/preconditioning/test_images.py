@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from featurelearning.files import image_sets
-from featurelearning.files.downloads import fetch_mnist
+from featurelearning.files.downloads import fetch_set
 from featurelearning.preconditioning import images
 from featurelearning.seeding import generator
 
@@ -17,7 +17,7 @@ CACHE = Path(__file__).parents[2] / ".cache" / "data" / "mnist"
 @pytest.fixture(scope="module")
 def mnist():
     """The real files, fetched into the repository's cache where they are missing."""
-    fetch_mnist(CACHE, None)
+    fetch_set("mnist", CACHE, None, None)
     return image_sets.load_mnist(CACHE)
 
 

@@ -8,7 +8,7 @@ import torch
 from scipy import linalg
 from torch import nn
 
-from featurelearning.networks import features, models
+from featurelearning.networks import features, two_layer_relu
 from featurelearning.optimizers import momentum, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.preconditioning import modes
@@ -109,7 +109,7 @@ def test_the_spectral_step_of_a_power_has_its_exponent_and_that_of_momentum_none
         torch.tensor(rng.normal(size=(2, N, D))),
         torch.tensor(rng.normal(size=(2, N))),
     )
-    objective = functools.partial(models.mse_gradients, x=x, y=y)
+    objective = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
     problem = Problem((values**p).expand(2, D), {"momentum": 0.9}, objective)
     for method, wanted in ((sigma_power, p), (momentum, 0.0)):
         state = method.init(params, problem)

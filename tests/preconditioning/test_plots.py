@@ -251,7 +251,7 @@ def test_departure_lines_are_means_over_seeds_after_the_first_update():
 def test_effective_exponents_are_means_over_seeds_in_both_frames():
     data = synthetic.theory(**SMALL)
     figure = plot_effective.figure(data)
-    for frame, name in itertools.product(("eigenbasis", "turned"), data.optimizer.values):
+    for frame, name in itertools.product(("eigenbasis", "rotated"), data.optimizer.values):
         values = data.effective_exponent.sel(optimizer=name, frame=frame).values
         np.testing.assert_allclose(line(figure, f"{frame} {name} last").get_xdata(), values[:, -1].mean())
         if not name.startswith("sigma_power"):

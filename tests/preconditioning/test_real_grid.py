@@ -1,10 +1,11 @@
 """The grid of the study of real data, and that it names the files which the scripts fetch and read."""
 
+from pathlib import Path
+
 import pytest
 
-from featurelearning.files import downloads, image_sets
-from featurelearning.files.sets import SETS
 from workflow.core.configuration import default, validate
+from workflow.core.grid import image_files
 from workflow.preconditioning import grid, real_grid
 
 
@@ -48,9 +49,18 @@ def test_tuning_seeds_are_the_studys_own(raw):
     assert real_grid.seeds(cfg, "seeds0010-0012") == [10, 11, 12]
 
 
-def test_rules_fetch_the_files_that_scripts_read():
-    named = {name: tuple(file.name for file in files) for name, (files, _) in downloads.COLLECTIONS.items()}
-    named["mnist"] = tuple(file.name for file in downloads.MNIST_FILES)
-    assert named == {name: found.files for name, found in SETS.items()}
-    assert set(named) == set(image_sets.READERS) == set(SETS)
-    assert named["cifar10"] == (image_sets.CIFAR10,) and named["svhn"] == image_sets.SVHN
+def test_each_set_may_come_from_a_folder_and_has_one_key(raw):
+    raw["ood"]["folder"], raw["real"]["folders"] = "digits", {"svhn": "numbers", "cifar10": None}
+    assert validate(raw).image_folders() == {
+        "mnist": ("ood.folder", "digits"),
+        "fashion_mnist": ("real.folders.fashion_mnist", None),
+        "cifar10": ("real.folders.cifar10", None),
+        "svhn": ("real.folders.svhn", "numbers"),
+    }
+
+
+def test_rules_fetch_the_files_that_scripts_read(raw):
+    cfg = validate(raw | {"data_cache": "cache"})
+    assert image_files(cfg, "svhn") == ["cache/svhn/train_32x32.mat", "cache/svhn/test_32x32.mat"]
+    found = [Path(path).name for path in image_files(cfg, "mnist")]
+    assert found == [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]

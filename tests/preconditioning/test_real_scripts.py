@@ -11,7 +11,7 @@ from sklearn.linear_model import RidgeClassifier
 from torch import nn
 
 from featurelearning.files import image_sets, records
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_relu
 from featurelearning.seeding import generator
 from idx import write_idx
 from references import assert_close, descend, network, weights
@@ -122,7 +122,7 @@ def reference(data: image_sets.ImageSet, name: str, seed: int, p: float, rate: f
     values, vectors = ridged(x.numpy().tobytes())
     powers = values**p
     precondition = torch.tensor(vectors * (powers * values.sum() / (powers @ values)) @ vectors.T)
-    drawn = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)
+    drawn = two_layer_relu.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)
     net = network({key: torch.tensor(value)[None] for key, value in drawn.items()}, 0)
     optimizer = torch.optim.SGD(net.parameters(), lr=rate)
     loss = lambda outputs: nn.functional.cross_entropy(outputs, y)  # noqa: E731
@@ -142,7 +142,9 @@ def test_models_and_accuracies_are_those_of_plain_loops(study, source, target, p
         net = reference(asked, source, seed, p, found["learning_rate"].sel(seed=seed).item())
         for key, value in weights(net).items():
             assert_close(model[key].sel(seed=seed), value, SINGLE)
-        start = models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["weight1"]
+        start = two_layer_relu.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)[
+            "weight1"
+        ]
         change = np.linalg.norm(weights(net)["weight1"].numpy() - start) / np.linalg.norm(start)
         assert found["first_layer_change"].sel(seed=seed).item() == pytest.approx(change, rel=1e-4)
         with torch.no_grad():
@@ -160,7 +162,7 @@ def test_models_and_accuracies_are_those_of_plain_loops(study, source, target, p
 
 
 def untrained_bias(seed: int) -> np.ndarray:
-    return models.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["bias1"]
+    return two_layer_relu.torch_default(generator(MASTER, "initialisation", seed), 784, SETTINGS["hidden"], 10)["bias1"]
 
 
 @pytest.mark.parametrize("source, target", PAIRS)
@@ -231,16 +233,3 @@ def test_a_diverged_model_is_nan_and_fails_nobody_else(study, tmp_path):
     for name in ("accuracy_source", "accuracy_target"):
         assert found[name].sel(seed=0) == whole[name].sel(seed=0) and np.isnan(found[name].sel(seed=1))
     np.testing.assert_array_equal(found["accuracy_random"], whole["accuracy_random"])
-
-
-def test_fetching_fails_with_the_message(tmp_path, caplog):
-    job = Job(
-        output=[str(tmp_path / "cache" / "test_32x32.mat")],
-        params=Names(dataset="svhn", folder=str(tmp_path / "nowhere")),
-        log=[],
-    )
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(SCRIPTS / "real_images.py"), {"snakemake": job})
-    assert caught.value.code == 1
-    assert f"folder {tmp_path / 'nowhere'}: FileNotFoundError: there is no such folder" in caplog.text
-    assert "svhn: no source gave train_32x32.mat, test_32x32.mat; tried:" in caplog.text

@@ -3,23 +3,22 @@
 import csv
 import io
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 import synthetic
 from featurelearning.files import records
 from featurelearning.preconditioning import stability
-from test_claims import CLAIMS, noise_set
+from test_p1_claims import CLAIMS, noise_set
 from test_scripts import run
 from test_tables import Cells
 
 SPEED = 1.045  # mean over seeds, see test_claims
 ON_POWERS = ("P1-C1", "P1-C3-noise", "P1-C4", "P1-M3", "P1-F1")
-CLAIMS_FILE = Path(__file__).parents[2] / "config" / "claims" / "preconditioning.yaml"
+NOISE_CLAIMS = [claim for claim in CLAIMS if claim["contrast"].get("study") == "noise"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rows():
     noise = noise_set(snrs=(1.0,))
     worse = (1 / noise["clean_mse"]).where(noise["step"] > 0, 1e9)  # than before training nothing is
@@ -79,7 +78,7 @@ def test_verdicts_that_held_are_counted(rows):
 
 
 def test_csv_has_a_line_for_each_claim_and_variant_and_leaves_missing_numbers_empty(rows):
-    lines = list(csv.DictReader(io.StringIO(stability.write_csv(rows))))
+    lines = list(csv.DictReader(io.StringIO(stability.texts(rows)["csv"])))
     assert list(lines[0]) == ["claim", "variant", "estimate", "ci_low", "ci_high", "n", "verdict"]
     assert [(line["claim"], line["variant"]) for line in lines] == [
         (row["id"], name) for row in rows for name in row["verdicts"]
@@ -93,29 +92,48 @@ def test_csv_has_a_line_for_each_claim_and_variant_and_leaves_missing_numbers_em
             assert float(line["estimate"]) == pytest.approx(row["estimate"], rel=1e-5)
 
 
-def test_markdown_shows_mark_and_estimate_in_each_cell(rows):
-    lines = stability.markdown(rows).splitlines()
+def test_markdown_shows_mark_and_measured_value_in_each_cell(rows):
+    said = ("8.08 times smaller error", "8.08 times larger error")  # exp 2.09
+    lines = stability.texts(rows)["md"].splitlines()
     assert lines[0] == stability.held(rows)
     assert lines[2:4] == ["| claim | baseline | Same | Reversed | HighOnly |", "| --- | --- | --- | --- | --- |"]
-    assert "| P1-C1-high-final | ✔ -2.09 | ✔ -2.09 | ✘ +2.09 | ✔ -2.09 |" in lines
-    assert "| P1-C1-low-final | ✔ +2.09 | ✔ +2.09 | ✘ -2.09 | – |" in lines
+    assert "| P1-C1-high-final | ✔ {0} | ✔ {0} | ✘ {1} | ✔ {0} |".format(*said) in lines
+    assert "| P1-C1-low-final | ✔ {1} | ✔ {1} | ✘ {0} | – |".format(*said) in lines
     assert len(lines) == 4 + len(rows)
 
 
 def test_html_is_well_formed_escaped_and_needs_no_other_file(rows):
     rows = [row | {"statement": f"p < q & {row['id']}"} for row in rows]
     parser = Cells()
-    parser.feed(stability.page(rows))
+    parser.feed(stability.texts(rows)["html"])
     assert parser.open == [] and parser.links == []
-    assert {"p < q & P1-C1-high-final", "HighOnly", "✘ +2.09", stability.held(rows)} <= {*parser.texts}
-    assert "url(" not in stability.page(rows) and "http" not in stability.page(rows)
-    assert stability.page(rows).count('class="number not-run" title="not run"') == 8
+    assert {"p < q & P1-C1-high-final", "HighOnly", "✘ 8.08 times larger error", stability.held(rows)} <= {
+        *parser.texts
+    }
+    assert "url(" not in stability.texts(rows)["html"] and "http" not in stability.texts(rows)["html"]
+    assert stability.texts(rows)["html"].count('class="number not-run" title="not run"') == 8
 
 
-@pytest.mark.parametrize("write", [stability.write_csv, stability.markdown, stability.page])
-def test_the_same_rows_give_the_same_text_with_unix_lines(write, rows):
-    assert write(rows) == write([dict(row) for row in rows])
-    assert "\r" not in write(rows) and write(rows).endswith("\n")
+def test_the_same_rows_give_the_same_texts_with_unix_lines(rows):
+    texts = stability.texts(rows)
+    assert texts == stability.texts([dict(row) for row in rows])
+    assert all("\r" not in text and text.endswith("\n") for text in texts.values())
+
+
+def test_without_claims_on_powers_the_table_is_empty_and_says_so():
+    others = [claim for claim in CLAIMS if not claim["id"].startswith(ON_POWERS)]
+    assert stability.judged(others, noise_set(snrs=(1.0,)), {}) == []
+    texts = stability.texts([])
+    assert texts["csv"] == "claim,variant,estimate,ci_low,ci_high,n,verdict\n"
+    assert texts["md"].startswith("No claim is on powers of the known covariance in the noise study.\n")
+    assert "No claim is on powers" in texts["html"]
+
+
+def test_without_variants_only_the_baseline_is_judged():
+    few = [claim for claim in CLAIMS if claim["id"] == "P1-F1-clean"]
+    rows = stability.judged(few, noise_set(snrs=(1.0,)), {})
+    assert stability.held(rows) == "Of 1 contrasts, as many have the verdict of the baseline: no variants."
+    assert "| P1-F1-clean | ✔ 23 times larger error |" in stability.texts(rows)["md"]
 
 
 @pytest.fixture
@@ -127,13 +145,12 @@ def check(tmp_path):
     changed = noise.sel(snr=[1.0], arm=noise["estimator"] == "population").sel(case=["High", "Low", "Low", "High"])
     names = [*variants["Same"].values(), *variants["Swapped"].values()]
     records.write(changed.assign_coords(case=names), tmp_path / "firmness.nc")
-    inputs = {"noise": tmp_path / "noise.nc", "firmness": tmp_path / "firmness.nc", "claims": CLAIMS_FILE}
+    inputs = {"noise": tmp_path / "noise.nc", "firmness": tmp_path / "firmness.nc"}
     outputs = {form: tmp_path / f"firmness.{form}" for form in ("csv", "md", "html")}
 
     def check(**expected):
-        run(
-            "check_stability", tmp_path, inputs, outputs, variants=variants, expected={"noise": {}, "firmness": expected}
-        )
+        params = {"variants": variants, "claims": NOISE_CLAIMS, "expected": {"noise": {}, "firmness": expected}}
+        run("check_stability", tmp_path, inputs, outputs, **params)
         return {form: path.read_text(encoding="utf-8") for form, path in outputs.items()}
 
     check.folder = tmp_path

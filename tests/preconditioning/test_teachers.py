@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from featurelearning.preconditioning import single_index, teachers
+from featurelearning.preconditioning import kinds, single_index, teachers
 from featurelearning.seeding import generator
 from references import EXACT, MONTE_CARLO, assert_close
 from workflow.core import checks
@@ -29,7 +29,7 @@ def teacher(name: str, values: np.ndarray, share: float = 0.5):
         "multi_modal": {"direction": 9, "modes": 3, "eigenvalues": values},
         "hierarchical": {"coarse": 0, "fine": 9, "share": share, "sharpness": SHARPNESS, "eigenvalues": values},
     }
-    return functools.partial(teachers.TEACHERS[name], **options[name])
+    return functools.partial(teachers.FUNCTIONS[name], **options[name])
 
 
 def draw(signal, values, snr=1.0, seed=0, n_test=1800) -> single_index.SingleIndexData:
@@ -62,7 +62,7 @@ def test_the_single_index_task_is_bit_for_bit_its_plain_formula(direction, snr):
 
     streams = [generator(42, purpose, 3) for purpose in PURPOSES]
     old = single_index.draw(values, direction, snr, 200, 300, SHARPNESS, *streams)
-    signal = functools.partial(teachers.TEACHERS["single_index"], direction=direction, sharpness=SHARPNESS)
+    signal = functools.partial(teachers.FUNCTIONS["single_index"], direction=direction, sharpness=SHARPNESS)
     new = draw(signal, values, snr, seed=3, n_test=300)
     for found in (old, new):
         for one, other in zip(found[:5], wanted, strict=True):
@@ -71,7 +71,7 @@ def test_the_single_index_task_is_bit_for_bit_its_plain_formula(direction, snr):
     assert old.coefficient == a == new.coefficient[0] and isinstance(old.coefficient, float)
 
 
-@pytest.mark.parametrize("name", teachers.TEACHERS)
+@pytest.mark.parametrize("name", teachers.FUNCTIONS)
 def test_inputs_coefficients_and_noise_are_paired_across_teachers_cases_and_snrs(name):
     reference = draw(teacher("single_index", CASES["High"]), CASES["High"])
     for values in CASES.values():
@@ -83,7 +83,7 @@ def test_inputs_coefficients_and_noise_are_paired_across_teachers_cases_and_snrs
             assert_close(noise, unit(reference.y_test - reference.clean_test))
 
 
-@pytest.mark.parametrize("name", teachers.TEACHERS)
+@pytest.mark.parametrize("name", teachers.FUNCTIONS)
 def test_the_noise_floor_is_one_over_one_plus_snr_squared_in_the_mean(name):
     snr, values = 2.0, CASES["High"]
     floors = np.array([draw(teacher(name, values), values, snr, seed).noise_floor for seed in range(200)])
@@ -93,7 +93,7 @@ def test_the_noise_floor_is_one_over_one_plus_snr_squared_in_the_mean(name):
     assert abs(floors.mean() - wanted) < bias + error
 
 
-@pytest.mark.parametrize("name", teachers.TEACHERS)
+@pytest.mark.parametrize("name", teachers.FUNCTIONS)
 def test_a_teacher_is_a_pure_function_of_its_own_directions(name):
     rng = np.random.default_rng(0)
     values, coefficients = CASES["power law"], rng.standard_normal(2)
@@ -213,16 +213,16 @@ def test_teachers_of_standardised_coordinates_are_the_same_task_in_every_spectru
 # --- by name, and what is refused ---
 
 
-@pytest.mark.parametrize("name", teachers.TEACHERS)
+@pytest.mark.parametrize("name", teachers.FUNCTIONS)
 def test_a_teacher_by_name_takes_what_its_formula_asks_for(name):
     x, values = np.random.default_rng(5).standard_normal((50, 10)), CASES["High"]
     plain = teacher(name, values)
-    wanted = inspect.signature(teachers.TEACHERS[name]).parameters
+    wanted = inspect.signature(teachers.FUNCTIONS[name]).parameters
     given = {key: value for key, value in plain.keywords.items() if key in wanted}
     own = {key: value for key, value in given.items() if key not in ("sharpness", "eigenvalues")}
     found = teachers.teacher({"kind": name, **own}, sharpness=SHARPNESS, eigenvalues=values)
     np.testing.assert_array_equal(found(x, [0.3, -0.6]), plain(x, [0.3, -0.6]))
-    assert set(checks.TEACHERS[name]) == set(own), "the configuration asks for the same"
+    assert set(kinds.TEACHERS[name]) == set(own), "the configuration asks for the same"
 
 
 @pytest.mark.parametrize("name", ["two_index", "hierarchical"])

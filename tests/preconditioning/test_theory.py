@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from defaults import theory_methods
 from featurelearning.files import records
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import momentum, signs
-from featurelearning.preconditioning import effective, equivariance, theory
+from featurelearning.preconditioning import effective, equivariance, theory, theory_checks, theory_spectra
 from references import assert_close
 
 SETTINGS = {
@@ -23,12 +24,13 @@ SETTINGS = {
     "steps": 1000,
     "learning_rate": 0.02,
     "condition_number": 100,
+    "methods": theory_methods(),
 }
 EXPONENTS = [-2, -1, 0.5, 1]
 STUDY = theory.Study(42, range(3), SETTINGS, EXPONENTS)
 BROKEN = 1e-3
 tensor = functools.partial(torch.tensor, dtype=torch.float64)
-SCRIPT = Path(theory.__file__).parents[1] / "evaluate_theory.py"
+SCRIPT = Path(theory.__file__).parents[2] / "preconditioning" / "evaluate_theory.py"
 
 
 def changed(**settings) -> theory.Study:
@@ -37,35 +39,35 @@ def changed(**settings) -> theory.Study:
 
 @functools.cache
 def found(name: str) -> np.ndarray:
-    return theory.CHECKS[name][0](STUDY)
+    return theory_checks.CHECKS[name][0](STUDY)
 
 
 # --- the checks hold, the control and the decayed ones do not ---
 
 
-@pytest.mark.parametrize("name", [name for name, (_, kind, _) in theory.CHECKS.items() if kind == "identity"])
+@pytest.mark.parametrize("name", [name for name, (_, kind, _) in theory_checks.CHECKS.items() if kind == "identity"])
 def test_identities_hold_to_rounding(name):
-    assert theory.CHECKS[name][2] == 1e-10
+    assert theory_checks.CHECKS[name][2] == 1e-10
     assert found(name).shape == (3,)
     assert (found(name) <= 1e-10).all()
 
 
-@pytest.mark.parametrize("name", [name for name, (_, kind, _) in theory.CHECKS.items() if kind == "control"])
+@pytest.mark.parametrize("name", [name for name, (_, kind, _) in theory_checks.CHECKS.items() if kind == "control"])
 def test_controls_fail_in_every_seed(name):
-    assert theory.CHECKS[name][2] == BROKEN
+    assert theory_checks.CHECKS[name][2] == BROKEN
     assert found(name).shape == (3,)
     assert (found(name) >= BROKEN).all()
 
 
 def test_controls_are_the_unrotated_preconditioner_and_methods_that_see_coordinates():
-    controls = {name for name, (_, kind, _) in theory.CHECKS.items() if kind == "control"}
-    assert controls == {"unrotated_preconditioner", *(f"rotation_{name}" for name in theory.SEEING)}
-    assert "adam" in theory.SEEING
+    controls = {name for name, (_, kind, _) in theory_checks.CHECKS.items() if kind == "control"}
+    assert controls == {"unrotated_preconditioner", *(f"rotation_{name}" for name in theory_checks.SEEING)}
+    assert "adam" in theory_checks.SEEING
 
 
 @pytest.mark.parametrize("method", [theory.FIXED, theory.Method(momentum, 0.005, {"momentum": 0.9})])
 def test_a_method_that_works_on_vectors_is_no_control(method):
-    assert (theory.coordinate_wise(method, STUDY) <= 1e-10).all()
+    assert (theory_checks.coordinate_wise(method, STUDY) <= 1e-10).all()
 
 
 class Hutchinson:
@@ -85,7 +87,7 @@ class Hutchinson:
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch's own import
 def test_a_method_may_ask_for_hessian_products_and_random_signs():
     method = theory.Method(Hutchinson(), 0.02, {"damping": 1.0})
-    assert (theory.coordinate_wise(method, STUDY) >= BROKEN).all()
+    assert (theory_checks.coordinate_wise(method, STUDY) >= BROKEN).all()
     batch = theory.draw(STUDY, (0.0,))
     assert (theory.alike(STUDY, batch, batch, method=method) == 0).all()  # the two runs of a pair draw the same signs
 
@@ -98,20 +100,20 @@ def test_streams_are_a_seeds_in_all_of_its_models_and_in_any_block():
 
 
 def test_mode_flow_is_off_by_the_rate_over_e():
-    assert theory.CHECKS["mode_flow"][1] == "report"
+    assert theory_checks.CHECKS["mode_flow"][1] == "report"
     assert_close(found("mode_flow"), np.full(3, 0.02 / np.e), 0.02)
 
 
 @pytest.mark.parametrize("name", ["weight_decay_invertible", "weight_decay_gram_only"])
 def test_the_papers_weight_decay_visibly_breaks(name):
-    assert theory.CHECKS[name][1] == "report"
+    assert theory_checks.CHECKS[name][1] == "report"
     assert (found(name) > 1e-8).all()
     assert (found(name) < 0.1).all()  # a small term, not another algorithm
 
 
 def test_weight_decay_spares_the_rotation():
     batch = theory.draw(STUDY)
-    rotated = theory.transformed(batch, theory.turns(STUDY)[1])
+    rotated = theory.transformed(batch, theory.rotations(STUDY)[1])
     assert (theory.alike(STUDY, batch, rotated, weight_decay=1e-3) <= 1e-10).all()
 
 
@@ -134,7 +136,7 @@ def test_weaker_conditions_are_refused(key, value, least):
 def test_a_loss_that_does_not_fall_tenfold_is_refused():
     message = r"theory.steps: 1000 steps .* seed \d 1(\.\d+)?-fold; allowed: 10-fold or more; raise theory.steps or"
     with pytest.raises(ValueError, match=message):
-        theory.rotation(changed(learning_rate=1e-5))
+        theory_checks.rotation(changed(learning_rate=1e-5))
 
 
 def test_a_diverged_model_is_refused():
@@ -184,7 +186,7 @@ def test_each_split_and_parameter_is_observed():
         **{"train_preactivation": (20, 16), "train_output": (20,), "train_loss": ()},
         **{"test_preactivation": (12, 16), "test_output": (12,), "test_loss": ()},
     }
-    assert_close(seen["train_loss"], models.mean_squared_error(batch.params, batch.x_train, batch.y_train))
+    assert_close(seen["train_loss"], two_layer_relu.mean_squared_error(batch.params, batch.x_train, batch.y_train))
 
 
 @pytest.mark.parametrize("key", ["test_preactivation", "test_loss", "second_layer"])
@@ -201,7 +203,7 @@ def test_one_slip_at_one_step_is_found(key):
 
 
 def test_transformation_keeps_gram_matrix_and_preactivations():
-    _, r, q = theory.turns(STUDY)
+    _, r, q = theory.rotations(STUDY)
     batch = theory.draw(STUDY)
     other = theory.transformed(batch, r * np.geomspace(1, 10, 4) @ q)
     for x, changed_x in ((batch.x_train, other.x_train), (batch.x_test, other.x_test)):
@@ -220,10 +222,10 @@ def test_transformation_is_that_of_the_paper_with_samples_in_columns():
         assert_close(other.preconditioner[model], matrix @ batch.preconditioner[model].numpy() @ matrix.T)
 
 
-def test_turns_are_orthogonal_and_differ():
-    turns = theory.turns(STUDY)
-    assert_close(turns @ turns.swapaxes(-1, -2), np.broadcast_to(np.eye(4), (3, 3, 4, 4)))
-    assert len({one.tobytes() for one in turns.reshape(9, 16)}) == 9
+def test_rotations_are_orthogonal_and_differ():
+    rotations = theory.rotations(STUDY)
+    assert_close(rotations @ rotations.swapaxes(-1, -2), np.broadcast_to(np.eye(4), (3, 3, 4, 4)))
+    assert len({one.tobytes() for one in rotations.reshape(9, 16)}) == 9
 
 
 # --- broken premises break the checks ---
@@ -239,7 +241,7 @@ def test_turns_are_orthogonal_and_differ():
     ],
 )
 def test_invertible_fails_with_another_preconditioner(wrong):
-    _, r, q = theory.turns(STUDY)
+    _, r, q = theory.rotations(STUDY)
     batch, a = theory.draw(STUDY), r * np.geomspace(1, 2, 4) @ q
     p = wrong(torch.as_tensor(a).repeat(2, 1, 1), batch.preconditioner)
     strayed = theory.alike(STUDY, batch, theory.transformed(batch, a)._replace(preconditioner=p))
@@ -253,7 +255,9 @@ def test_gram_only_fails_with_another_gram_matrix_of_either_split(part):
     gram = batch.x_train @ batch.preconditioner @ x.mT
     gram[..., part] *= 1 + 1e-6
     theta = [batch.params[key].mT for key in ("bias1", "weight2", "bias2")]
-    simulation = theory.gram_simulation((x @ batch.params["weight1"]).mT, gram, y, *theta, SETTINGS["learning_rate"])
+    simulation = theory_checks.gram_simulation(
+        (x @ batch.params["weight1"]).mT, gram, y, *theta, SETTINGS["learning_rate"]
+    )
     strayed = theory.against(STUDY, batch, simulation)
     assert ((strayed > 1e-8) & (strayed < 1e-3)).all()
 
@@ -261,7 +265,7 @@ def test_gram_only_fails_with_another_gram_matrix_of_either_split(part):
 def test_gradient_descent_fails_at_another_exponent():
     study = STUDY._replace(seeds=[0])
     batch = theory.draw(study, (0.5,))
-    assert theory.against(study, batch, theory.plain_loop(batch, SETTINGS["learning_rate"])) >= BROKEN
+    assert theory.against(study, batch, theory_checks.plain_loop(batch, SETTINGS["learning_rate"])) >= BROKEN
 
 
 def test_exponents_differ_unless_the_covariance_is_the_identity():
@@ -273,7 +277,7 @@ def test_exponents_differ_unless_the_covariance_is_the_identity():
 
 
 def test_spectra_are_those_of_the_gram_matrix():
-    found, x = theory.gram(STUDY), theory.task(STUDY)["x_train"]
+    found, x = theory_spectra.gram(STUDY), theory.task(STUDY)["x_train"]
     s = np.sqrt(np.linalg.eigvalsh(x.swapaxes(1, 2) @ x / 20)[:, ::-1])
     assert_close(found["singular_value"], s)
     for i, p in enumerate(EXPONENTS):
@@ -288,9 +292,9 @@ def slope(singular_values: np.ndarray, eigenvalues: np.ndarray) -> float:
 
 
 def test_slope_is_exact_for_the_uncentred_empirical_covariance_only():
-    found, x, p = theory.gram(STUDY), theory.task(STUDY)["x_train"], 1
+    found, x, p = theory_spectra.gram(STUDY), theory.task(STUDY)["x_train"], 1
     assert_close(found["gram_slope"], np.repeat(np.array(EXPONENTS)[:, None] + 1, 3, axis=1))
-    centred = theory.spectra(x, np.array([np.cov(one.T) for one in x]), p)
+    centred = theory_spectra.spectra(x, np.array([np.cov(one.T) for one in x]), p)
     for others in (found["gram_eigenvalue_population"][EXPONENTS.index(p)], centred):
         for s, eigenvalues in zip(found["singular_value"], others, strict=True):
             assert abs(slope(s, eigenvalues) - (p + 1)) >= BROKEN
@@ -303,7 +307,7 @@ def test_population_spectrum_is_a_power_law():
 
 def test_seeds_do_not_depend_on_their_block():
     alone = STUDY._replace(seeds=[1])
-    assert_close(theory.gram(alone)["gram_slope"][:, 0], theory.gram(STUDY)["gram_slope"][:, 1])
+    assert_close(theory_spectra.gram(alone)["gram_slope"][:, 0], theory_spectra.gram(STUDY)["gram_slope"][:, 1])
     one, block = theory.draw(alone), theory.draw(STUDY)
     for a, b in zip((*one.params.values(), *one[1:]), (*block.params.values(), *block[1:]), strict=True):
         assert torch.equal(a, b[[1, 4]])
@@ -320,12 +324,13 @@ class Parameters(dict):
 
 def test_script_writes_the_contract(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        theory, "CHECKS", {"spectrum": theory.CHECKS["spectrum"], "slow": (found_late, "report", np.nan)}
+        theory_checks, "CHECKS", {"spectrum": theory_checks.CHECKS["spectrum"], "slow": (found_late, "report", np.nan)}
     )
     parameters = Parameters(
         master_seed=42, seeds=[0, 1, 2], exponents=EXPONENTS, theory=SETTINGS, threads=1, code="c0de"
     )
     paths = {"log": [str(tmp_path / "log")], "output": SimpleNamespace(evaluation=str(tmp_path / "theory.nc"))}
+    paths["scriptdir"] = str(SCRIPT.parent)
     runpy.run_path(str(SCRIPT), {"snakemake": SimpleNamespace(params=parameters, **paths)})
     result = records.read(tmp_path / "theory.nc")
     assert result["deviation"].dims == ("check", "seed")

@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import RidgeClassifier
 
 from featurelearning.files.image_sets import ImageSet
-from featurelearning.networks import features, models
+from featurelearning.networks import two_layer_arrays, two_layer_relu
 from featurelearning.preconditioning import images, transfer
 from featurelearning.seeding import generator
 from references import network, random_params
@@ -73,11 +73,11 @@ def test_accuracies_of_a_diverged_model_are_nan(data, params):
 
 def test_the_untrained_network_depends_on_the_seed_alone():
     first = transfer.initial(42, 3, D, HIDDEN)
-    wanted = models.torch_default(generator(42, "initialisation", 3), D, HIDDEN, 10)
+    wanted = two_layer_relu.torch_default(generator(42, "initialisation", 3), D, HIDDEN, 10)
     for key, value in wanted.items():
         np.testing.assert_array_equal(first[key], value)
     assert not np.isclose(first["weight1"], transfer.initial(42, 4, D, HIDDEN)["weight1"]).any()
-    assert features.hidden(first, np.ones((2, D))).shape == (2, HIDDEN)
+    assert two_layer_arrays.hidden(first, np.ones((2, D))).shape == (2, HIDDEN)
 
 
 def test_splits_are_those_of_the_set_and_too_few_images_name_the_keys(data):

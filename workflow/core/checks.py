@@ -14,7 +14,6 @@ from pydantic import ValidationInfo
 from workflow.core.methods import HYPERPARAMETERS
 
 FLOAT32 = (1.1754944e-38, 3.4028235e38)  # smallest normal and largest number: P is held in float32
-RANGES = {"momentum": (0, 1 - 1e-9), "rho": (0, math.inf), "damping": (1e-12, math.inf)}  # of hyper-parameters
 
 
 def refuse(*problems: str) -> None:
@@ -105,12 +104,16 @@ def known_methods(methods: dict, own: tuple[str, ...]) -> Iterable[str]:
 
 
 def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> Any:
-    """Return the number or numbers of a key; what is wrong with them is added to the problems."""
+    """Return the number or numbers of a method's key; what is wrong with them is added to the problems.
+
+    A hyper-parameter, tuned ones too, must lie in the range that the method's module declares.
+    """
     try:
         found = numbers(value, lists)
-        least, most = RANGES.get(key, (-math.inf, math.inf))
-        if not all(least <= each <= most for each in (found if isinstance(found, tuple) else (found,))):
-            refuse(f"allowed: {least:g} to {most:g}; change it")
+        least, most = HYPERPARAMETERS.get(name, {}).get(key.removeprefix("tune."), (None, None))
+        low, high = -math.inf if least is None else least, math.inf if most is None else most
+        if not all(low <= each <= high for each in (found if isinstance(found, tuple) else (found,))):
+            refuse(f"allowed: {low:g} to {high:g}; change it")
         if key == "p":
             found = tuple(map(two_decimals, found)) if isinstance(found, tuple) else two_decimals(found)
         return found

@@ -1,10 +1,16 @@
 """What the rules of every paper share: configuration, studies, resources; no rules, and no import that takes time."""
 
+import functools
+import gc
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+# The graph is made of small objects that live as long as the program: collecting garbage among them is time lost.
+gc.set_threshold(100_000, 50, 50)
 
 # Own code first, here and in every job: another checkout's package may be installed, or lie on PYTHONPATH.
 ROOT = Path(workflow.basedir).parent
@@ -55,11 +61,17 @@ onstart:
 
 
 onsuccess:
-    Path(RUN).unlink(missing_ok=True)
+    end()
 
 
 onerror:
+    end()
+
+
+def end():
+    """Leave no run behind, and gather each paper's verdicts, whatever has been run."""
     Path(RUN).unlink(missing_ok=True)
+    subprocess.run([sys.executable, ROOT / "scripts" / "core" / "gather.py", *CONFIG.papers])
 
 
 def settings(section, *keys):
@@ -69,7 +81,15 @@ def settings(section, *keys):
 
 def made(rule, wildcards, **others):
     """Return what the file of a rule's job must carry; its wildcards are these but for the others."""
-    return must_carry(getattr(rules, rule).params, {**dict(wildcards.items()), **others})
+    labels = {**dict(wildcards.items()), **others}
+    names = sorted(getattr(rules, rule).rule.wildcard_names)
+    return made_with(rule, tuple((name, labels[name]) for name in names))
+
+
+@functools.cache
+def made_with(rule, labels):
+    """Return what the file of a rule's job with these wildcards, as pairs, must carry: many jobs read one file."""
+    return must_carry(getattr(rules, rule).params, dict(labels))
 
 
 def made_by_each(rule, arms=(), models=None):

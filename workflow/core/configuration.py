@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from workflow.core import checks, messages
 
 ROOT = Path(__file__).resolve().parents[2]
+README = "config/README.md explains every key"
 
 Integer = Annotated[int, BeforeValidator(checks.no_flag)]
 Real = Annotated[float, BeforeValidator(checks.no_flag)]  # reads '1e-6' too, which YAML 1.1 takes for text
@@ -66,6 +67,13 @@ class Run(Section):
     records: Annotated[Integer, Field(ge=2)]
     exponents: Annotated[Exponents, Field(min_length=2)]
 
+    def image_folders(self) -> dict[str, tuple[str, str | None]]:
+        """Return for sets of images the key that may name a folder with their files, and the folder or None.
+
+        A paper that has such keys adds them to those of the others.
+        """
+        return {}
+
 
 def rooms() -> list[str]:
     """Return the papers that there are: the folders of workflow/ with a configuration of their own."""
@@ -75,10 +83,16 @@ def rooms() -> list[str]:
 
 def default() -> dict:
     """Return the configuration that comes with the workflow: config.yaml and the file of each of its papers."""
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config = read("config")
     for paper in config["papers"]:
-        config |= yaml.safe_load((ROOT / "config" / f"{paper}.yaml").read_text(encoding="utf-8"))
+        config |= read(paper)
     return config
+
+
+def read(name: str) -> dict:
+    """Return what a file of config/ holds."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former needs a library in C, and is ten times as fast
+    return yaml.load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"), loader)
 
 
 @functools.cache
@@ -110,18 +124,26 @@ def validate(config: dict) -> Run:
 
     Raises ConfigError that names every faulty key, one a line.
     """
-    papers = config.get("papers")
-    if not isinstance(papers, list | tuple) or not papers or (unknown := [p for p in papers if p not in rooms()]):
-        named = f"{messages.shown(unknown)} given" if papers and isinstance(papers, list | tuple) else "not given"
-        raise ConfigError(
-            f"1 fault in the configuration:\npapers: {named}; allowed: a list of {', '.join(rooms())}; write for "
-            f"example {messages.shown(rooms())}"
-        )
-    shape = model(tuple(dict.fromkeys(papers)))
+    shape = model(papers(config))
     try:
         return shape.model_validate(config, context={})
     except pydantic.ValidationError as error:
-        known = keys(shape)
-        problems = [line for fault in error.errors() for line in messages.lines(fault, known, default())]
+        known, given = keys(shape), default()
+        raise refusal([line for fault in error.errors() for line in messages.lines(fault, known, given)]) from None
+
+
+def papers(config: dict) -> tuple[str, ...]:
+    """Return the papers that a configuration names, each once; raises ConfigError for what is no list of them."""
+    if not isinstance(config, dict):
+        raise refusal([f"config: {messages.shown(config)} given; allowed: a section of keys; {README}"])
+    named, there = config.get("papers"), rooms()
+    if not isinstance(named, list | tuple) or not named or any(paper not in there for paper in named):
+        given = f"{messages.shown(named)} given" if "papers" in config else "missing"
+        raise refusal([f"papers: {given}; allowed: a list of {', '.join(there)}; write {messages.shown(there)}"])
+    return tuple(dict.fromkeys(named))
+
+
+def refusal(problems: list[str]) -> ConfigError:
+    """Return the error that tells of some problems, a line each."""
     count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
-    raise ConfigError("\n".join([f"{count} in the configuration; config/README.md explains every key:", *problems]))
+    return ConfigError("\n".join([f"{count} in the configuration; {README}:", *problems]))

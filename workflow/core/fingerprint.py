@@ -1,18 +1,43 @@
 """A hash of the code that a script runs: the script and every module of ours that it imports, directly or not.
 
-Comments, docstrings and layout do not count, so editing them reruns nothing; see README.md, How to extend.
+Comments, docstrings and layout do not count, so editing them reruns nothing; see README.md, How to extend. Followed are
+imports of every form, those inside functions and relative ones too, `importlib.import_module` of a literal name, the
+packages above a module, the C++ of the same name as a module, and what that includes in quotes. A module that is loaded
+under a name known at run time only, such as a method's, is not seen: the rule names it.
 """
 
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 KERNELS = (".cpp",)
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+LOADERS = ("import_module", "__import__")
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # the fields of a statement that hold statements
+
+# C++: what is kept as it is (raw strings, strings, characters, numbers, which may have ' inside), and gaps between.
+LITERAL = (
+    r"""(?:u8|[uUL])?R"(?P<mark>[^()\\\s]*)\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\d(?:'?[\w.])*"""
+)
+COMMENT = r"//(?:\\\n|[^\n])*|/\*.*?\*/"
+TOKEN = re.compile(rf"(?P<literal>{LITERAL}|[A-Za-z_]\w*)|(?P<gap>(?:\s|{COMMENT})+)", re.DOTALL)
+PART = re.compile(rf"{COMMENT}|\s+", re.DOTALL)
+INCLUDE = re.compile(r'^#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
+class Source(NamedTuple):
+    """A file's content without what does not count, and the files of ours that it uses."""
+
+    text: str
+    uses: tuple[Path, ...]
+
+
+@functools.cache
 def module_file(module: str, root: Path) -> Path | None:
     """Return the file of a module below the root, or None for a module that is not ours."""
     base = root.joinpath(*module.split("."))
@@ -20,53 +45,100 @@ def module_file(module: str, root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def imported(tree: ast.AST) -> Iterable[str]:
-    """Yield the names of modules that a syntax tree may import; `from a import b` may mean a.b or a."""
-    for node in ast.walk(tree):
+def module_files(module: str, root: Path) -> list[Path]:
+    """Return the files of ours that the import of a module runs: its own and those of the packages above it."""
+    names = accumulate(module.split("."), "{}.{}".format)
+    return [path for name in names if (path := module_file(name, root))]
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the tree and every statement in it, without a look into expressions."""
+    yield tree
+    for field in BLOCKS:
+        for node in getattr(tree, field, ()):
+            yield from statements(node)
+
+
+def imported(tree: ast.AST, package: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the names of modules that a syntax tree of a package may import; `from a import b` may mean a.b or a."""
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield from filter(None, (base, *(f"{base}.{alias.name}".strip(".") for alias in node.names)))
+
+
+def loaded(tree: ast.AST, package: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the modules that a syntax tree loads by a literal name, as importlib.import_module("a.b")."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith(LOADERS):
+            continue
+        name = next((each.value for each in node.args[:1] if isinstance(each, ast.Constant)), None)
+        if isinstance(name, str):
+            level = len(name) - len(name.lstrip("."))
+            above = package[: len(package) + 1 - level] if level else ()
+            yield ".".join([*above, name[level:]])
 
 
 def without_docstrings(tree: ast.AST) -> ast.AST:
     """Return the tree with the docstrings of modules, classes and functions removed."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+    for node in statements(tree):
+        holds = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if holds and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
 
 
 def without_comments(text: str) -> str:
-    """Return C++ text without `//` comments, blank lines and indentation."""
-    lines = (line.split("//")[0].strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line)
+    """Return C++ text with every run of blanks and comments as one blank, or one line end if it holds one."""
+
+    def shortened(token: re.Match) -> str:
+        if token["gap"] is None:
+            return token[0]
+        parts = PART.findall(token[0])
+        return "\n" if any("\n" in part for part in parts if part.isspace()) else " "
+
+    return TOKEN.sub(shortened, text).strip()
+
+
+@functools.cache
+def source(path: Path, root: Path) -> Source:
+    """Return what counts of a file below the root, read once in the life of this process."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":  # a kernel in another language, of the same name as the module that compiles it
+        kept = without_comments(text)
+        uses = [found for name in INCLUDE.findall(kept) if (found := (path.parent / name).resolve()).is_file()]
+    else:
+        tree = ast.parse(text, str(path))
+        package = path.relative_to(root).parent.parts
+        names = [*imported(tree, package), *(loaded(tree, package) if any(name in text for name in LOADERS) else ())]
+        # Snakemake puts a script's own folder on the path, behind all others.
+        places = ((name, place) for name in dict.fromkeys(names) for place in dict.fromkeys((root, path.parent)))
+        uses = [file for name, place in places for file in module_files(name, place)]
+        uses += (other for other in path.parent.glob(f"{path.stem}.*") if other.suffix in KERNELS)
+        kept = ast.unparse(without_docstrings(tree))
+    return Source(kept, tuple(dict.fromkeys(uses)))
 
 
 def sources(files: Iterable[Path], root: Path) -> dict[Path, str]:
-    """Return the normalised text of the files and, transitively, of what they import of ours."""
+    """Return the normalised text of the files and, transitively, of what they use of ours."""
     found: dict[Path, str] = {}
     waiting = list(files)
     while waiting:
         path = waiting.pop()
-        if path in found:
-            continue
-        if path.suffix != ".py":  # a kernel in another language, of the same name as the module that compiles it
-            found[path] = without_comments(path.read_text(encoding="utf-8"))
-            continue
-        waiting += (other for other in path.parent.glob(f"{path.stem}.*") if other.suffix in KERNELS)
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        waiting += filter(None, (module_file(name, root) for name in imported(tree)))
-        found[path] = ast.unparse(without_docstrings(tree))
+        if path not in found:
+            found[path], uses = source(path, root)
+            waiting += uses
     return found
 
 
 @functools.cache
 def fingerprint(*names: str, root: Path = SCRIPTS) -> str:
     """Return 16 hexadecimal digits for scripts (`train_ood.py`) and modules that they load by name, below the root."""
-    texts = sources([root / name for name in names], root)
+    found = sources([root / name for name in names], root)
     digest = hashlib.sha256()
-    for path in sorted(texts):
-        digest.update(f"{path.relative_to(root).as_posix()}\n{texts[path]}\n".encode())
+    for path in sorted(found):
+        digest.update(f"{path.relative_to(root).as_posix()}\n{found[path]}\n".encode())
     return digest.hexdigest()[:16]

@@ -9,7 +9,8 @@ from collections.abc import Container, Iterable
 from itertools import product
 from typing import NamedTuple
 
-from workflow.core.configuration import Run
+from featurelearning.files.sets import SETS
+from workflow.core.configuration import ConfigError, Run
 from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
 
 TUNING = "tuning"  # the shard of the seeds that choose learning rates
@@ -45,9 +46,28 @@ def method_arms(cfg: Run, method: str, given: dict[str, float | tuple[float, ...
     arms = []
     for chosen in product(*(values[name] for name in swept)):
         fixed = values | dict(zip(swept, chosen, strict=True))
-        labels = (f"_{name}{value:{'+.2f' if name == 'p' else 'g'}}" for name, value in zip(swept, chosen, strict=True))
+        labels = (f"_{name}{label(name, value)}" for name, value in zip(swept, chosen, strict=True))
         arms.append(Arm(method + "".join(labels), method, p=fixed.get("p"), hyperparameters=fixed))
     return arms
+
+
+def label(name: str, value: float) -> str:
+    """Return the value of a hyper-parameter as file names carry it, so that two values never share one."""
+    if name == "p":
+        return f"{value:+.2f}"
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def by_id(arms: Iterable[Arm]) -> dict[str, Arm]:
+    """Return arms by id, each once; raises ConfigError that names two arms which share an id."""
+    found = {}
+    for arm in arms:
+        if (other := found.setdefault(arm.id, arm)) != arm:
+            raise ConfigError(
+                f"{arm.id}: names {other} and {arm}; allowed: an id for each arm, which file names carry; rename a "
+                "method or a hyper-parameter"
+            )
+    return found
 
 
 def shards(cfg: Run) -> dict[str, list[int]]:
@@ -60,6 +80,11 @@ def shards(cfg: Run) -> dict[str, list[int]]:
 def seeds(shard: str) -> list[int]:
     """Return the seeds of a shard of the result seeds."""
     return list(range(int(shard[5:9]), int(shard[10:14]) + 1))
+
+
+def image_files(cfg: Run, name: str) -> list[str]:
+    """Return the paths of the original files of a set of images, below the cache of data."""
+    return [f"{cfg.data_cache}/{name}/{file.name}" for file in SETS[name].files]
 
 
 def any_of(values: Iterable[str]) -> str:

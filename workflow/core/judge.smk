@@ -1,6 +1,7 @@
 """Figures and verdicts, the same for every study.
 
-INPUTS   results/{paper}/{study}.nc, config/claims/{paper}.yaml
+INPUTS   results/{paper}/{study}.nc; the claims of config/claims/{paper}.yaml are parameters, so that a change of one
+         reruns its study's verdicts only
 OUTPUTS  results/{paper}/{study}/claims.{csv,md,html}; the outputs of `plot` are given where a paper uses it, with the
          captions of its room
 """
@@ -17,6 +18,11 @@ def figure_labels(wildcards):
     """Return how the report names a figure: its place, and what it shows."""
     number = list(DRAWN).index(wildcards.figure) + 1
     return {"figure": f"{number:02d} {wildcards.figure}", "shows": DRAWN[wildcards.figure].figures[wildcards.figure]}
+
+
+def judged_with(study):
+    """Return the studies that the claims of a study compare, as far as they are planned."""
+    return [name for name in rooms.compared(CLAIMS, study) if name in STUDIES]
 
 
 localrules:
@@ -43,8 +49,7 @@ rule plot:
 
 rule judge:
     input:
-        unpack(lambda w: {name: f"results/{STUDIES[name].paper}/{name}.nc" for name in rooms.compared(CLAIMS, w.study)}),
-        claims=lambda w: rooms.claims_file(w.paper),
+        unpack(lambda w: {name: f"results/{STUDIES[name].paper}/{name}.nc" for name in judged_with(w.study)}),
     output:
         csv="results/{paper}/{study}/claims.csv",
         md="results/{paper}/{study}/claims.md",
@@ -68,8 +73,9 @@ rule judge:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        study="{study}",
-        expected=lambda w: {name: aggregated(name) for name in rooms.compared(CLAIMS, w.study)},
+        paper="{paper}",
+        claims=lambda w: CLAIMS[w.study],
+        expected=lambda w: {name: aggregated(name) for name in judged_with(w.study)},
         code=lambda w: fingerprint("core/judge.py", f"featurelearning/{w.paper}/studies.py"),
     script:
         "../../scripts/core/judge.py"

@@ -7,8 +7,11 @@ FOLDER = Path(__file__).parents[2] / "scripts" / "featurelearning" / "optimizers
 BY_COVARIANCE = "sigma_power"  # its preconditioner is a power of a covariance: an arm per estimator and exponent
 
 
-def declared(path: Path) -> tuple[str, ...] | None:
-    """Return the names in HYPERPARAMETERS of an optimiser's module, or None for a module that is no optimiser.
+Range = tuple[float | None, float | None]  # the least and the largest value allowed; None: no bound
+
+
+def declared(path: Path) -> dict[str, Range] | None:
+    """Return what an optimiser's module says in HYPERPARAMETERS, a range by name, or None for one that is no optimiser.
 
     A module may import them, and its function `update`, from another one beside it.
     """
@@ -21,8 +24,20 @@ def declared(path: Path) -> tuple[str, ...] | None:
         return declared(path.with_name(f"{imported['HYPERPARAMETERS']}.py"))
     constants = [node for node in body if isinstance(node, ast.Assign)]
     given = [node.value for node in constants if ast.unparse(node.targets[0]) == "HYPERPARAMETERS"]
-    return tuple(ast.literal_eval(given[0])) if given else ()
+    return ranges(path, given[0]) if given else {}
+
+
+def ranges(path: Path, given: ast.expr) -> dict[str, Range]:
+    """Return the ranges of a declaration; raises ValueError, naming the file, where it is written in another way."""
+    try:
+        found = ast.literal_eval(given)
+        return {str(name): (least, most) for name, (least, most) in found.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: HYPERPARAMETERS = {ast.unparse(given)}; allowed: the least and the largest value of each name, "
+            'None for no bound, in plain numbers; write for example HYPERPARAMETERS = {"rho": (0, None)}'
+        ) from error
 
 
 FOUND = {path.stem: declared(path) for path in sorted(FOLDER.glob("*.py"))}
-HYPERPARAMETERS = {name: names for name, names in FOUND.items() if names is not None}
+HYPERPARAMETERS = {name: found for name, found in FOUND.items() if found is not None}

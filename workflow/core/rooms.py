@@ -1,15 +1,18 @@
 """The papers' rooms as the shared floors see them: their studies, their claims, the files of their trained models."""
 
 import importlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import yaml
 
+from featurelearning.evidence import claim_schema
+from featurelearning.evidence.claim_schema import Rules
 from featurelearning.evidence.studies import Study
-from workflow.core.configuration import ROOT, Run
+from featurelearning.evidence.words import compared as compared_by
+from workflow.core.configuration import ROOT, ConfigError, Run
+from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
 
 
 def grids(cfg: Run) -> list[ModuleType]:
@@ -57,26 +60,41 @@ def signs(cfg: Run) -> dict[str, str]:
     return {paper: importlib.import_module(f"featurelearning.{paper}.studies").PAPER.sign for paper in cfg.papers}
 
 
-def claims_file(paper: str) -> str:
-    """Return the list of a paper's claims; relative, so that a checkout that was moved reruns nothing."""
-    return os.path.relpath(ROOT / "config" / "claims" / f"{paper}.yaml")
+def claims_file(paper: str) -> Path:
+    """Return the list of a paper's claims."""
+    return ROOT / "config" / "claims" / f"{paper}.yaml"
 
 
 def claims(cfg: Run) -> dict[str, list[dict]]:
-    """Return the claims of each study that there is, checked: those whose contrast names it first.
+    """Return the claims of each study that is declared, checked: those whose contrast names it first.
 
-    Raises ConfigError with a line for every fault in any paper's list.
+    A paper without a list has none. Raises ConfigError with a line for every fault in any paper's list.
     """
-    found = {name: [] for name in declared(cfg.papers)}
+    found, faults = {name: [] for name in declared(cfg.papers)}, []
     for paper in cfg.papers:
-        listed = yaml.load(
-            Path(claims_file(paper)).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
+        listed, problems = listed_claims(paper)
+        faults += [f"config/claims/{paper}.yaml: {problem}" for problem in problems]
         for claim in listed:
-            found[claim["contrast"].get("study", "theory")].append(claim)
+            found[compared_by(claim["contrast"])[0]].append(claim)
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ConfigError("\n".join([f"{count} in the claims; the head of their file explains every key:", *faults]))
     return found
 
 
+def listed_claims(paper: str) -> tuple[list[dict], list[str]]:
+    """Return the valid claims of a paper in the order of its list, and a line for each fault of the others."""
+    path, rules = claims_file(paper), Rules(declared([paper]), HYPERPARAMETERS, BY_COVARIANCE)
+    if not path.is_file():
+        return [], []
+    try:
+        listed = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return [], [f"no YAML: {' '.join(str(error).split())}; mend that line"]
+    return claim_schema.checked(listed, rules)
+
+
 def compared(claims: dict[str, list[dict]], study: str) -> list[str]:
-    """Return the studies whose files the claims of a study compare."""
-    return [study]
+    """Return the studies whose files the claims of a study compare, the study itself first."""
+    others = (name for claim in claims[study] for name in compared_by(claim["contrast"]))
+    return list(dict.fromkeys([study, *others]))

@@ -1,6 +1,7 @@
 """The rules of P1's sections of the configuration, as `workflow.core.checks`."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationInfo
@@ -33,7 +34,7 @@ def power_law(value: Any) -> Any:
 
 
 def teacher(given: dict, info: ValidationInfo) -> dict:
-    if (kind := given.get("kind")) not in TEACHERS:
+    if (kind := given.get("kind")) not in list(TEACHERS):  # a list can be asked for what cannot be hashed
         refuse(f"kind {kind!r}; allowed: {', '.join(TEACHERS)}; write one of them")
     names, size, problems = TEACHERS[kind], len(info.data.get("eigenvalues", ())), []
     if (keys := set(given) - {"kind"}) != set(names):
@@ -57,9 +58,35 @@ def teacher(given: dict, info: ValidationInfo) -> dict:
 
 def other_cases(cases: dict, info: ValidationInfo) -> dict:
     kept = checks.given(cases)
-    if same := sorted(set(kept) & set(info.context.get("single_index.cases", ()))):
-        refuse(f"{same} stand in single_index.cases, too; allowed: other names, which file names carry; rename them")
+    base = info.context.get("single_index.cases", ())
+    named = [
+        (name, f"a case of {section}")
+        for section, names in (("single_index", base), ("teachers", kept))
+        for name in names
+    ]
+    refuse(*shared(named))
     return dimension(kept)
+
+
+def variants(given: dict, info: ValidationInfo) -> dict:
+    """Return the variants that are switched on; the name of a case and that of a variant are joined in file names."""
+    kept = checks.given(given)
+    base = info.context.get("single_index.cases", ())
+    joined = [(case + name, f"case {case} with variant {name}") for case in base for name in kept]
+    refuse(*shared([*((case, "a case of single_index") for case in base), *joined]))
+    return kept
+
+
+def shared(named: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """Yield a line for each name that means two things; names in another case may be one file."""
+    meanings = {}
+    for name, meaning in named:
+        if name.lower() not in meanings:
+            meanings[name.lower()] = (name, meaning)
+            continue
+        other, first = meanings[name.lower()]
+        both = f"'{name}' is {first} and {meaning}" if name == other else f"'{other}' is {first}, '{name}' {meaning}"
+        yield f"{both}; allowed: names that differ, in more than capitals, since file names carry them; rename one"
 
 
 def direction(value: int, info: ValidationInfo) -> int:
@@ -71,6 +98,7 @@ def direction(value: int, info: ValidationInfo) -> int:
 
 
 def dimension(cases: dict) -> dict:
+    refuse(*shared((name, "a case") for name in cases))
     sizes = {name: len(case.eigenvalues) for name, case in cases.items()}
     if len(set(sizes.values())) > 1:
         refuse(f"allowed: as many eigenvalues in every case; add or drop some, there are {sizes}")
@@ -138,12 +166,45 @@ def planned_methods(methods: dict, info: ValidationInfo) -> dict:
     return planned
 
 
-def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
-    problems = list(known_methods(methods, ("tune",)))
-    for name, given in methods.items():
-        if not isinstance(tune := given.get("tune", {}), dict) or ("tune" in given and "learning_rate" not in tune):
-            problems.append(f"{name}.tune: {tune} given; allowed: lists to choose from; write learning_rate: [...]")
+MEASURES = ("effective", "departure")  # the studies of the theory that measure methods
+
+
+def measured_methods(methods: dict, info: ValidationInfo) -> dict:
+    problems = list(known_methods(methods, ("measure", "learning_rate")))
+    if BY_COVARIANCE in methods:
+        problems.append(f"{BY_COVARIANCE} given; allowed: the other methods, since its exponents are measured anyway")
     refuse(*problems)
+    planned = {}
+    for name, given in methods.items():
+        values = {
+            key: read(name, key, value, key != "learning_rate", problems)
+            for key, value in given.items()
+            if key != "measure"
+        }
+        rate, chosen = values.pop("learning_rate", None), given["measure"]
+        if not isinstance(chosen, list | tuple) or not set(map(str, chosen)) <= set(MEASURES):
+            problems.append(
+                f"{name}.measure: {chosen} given; allowed: a list of {', '.join(MEASURES)}; write [effective]"
+            )
+        elif chosen:
+            planned[name] = {"measure": tuple(chosen), "learning_rate": rate, "hyperparameters": values}
+        if rate is not None and rate <= 0:
+            problems.append(f"{name}.learning_rate: {rate:g} given; allowed: greater than 0; raise it")
+    refuse(*problems)
+    return planned
+
+
+def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
+    wrong = {
+        name: given["tune"] for name, given in methods.items() if "tune" in given and not lists_rates(given["tune"])
+    }
+    problems = [
+        f"{name}.tune: {tune} given; allowed: lists to choose from; write learning_rate: [...]"
+        for name, tune in wrong.items()
+    ]
+    readable = {name: given for name, given in methods.items() if name not in wrong}
+    refuse(*known_methods(readable, ("tune",)), *problems)
+    problems = []
     planned = {}
     for name, given in methods.items():
         lists = {key: read(name, f"tune.{key}", value, True, problems) for key, value in given["tune"].items()}
@@ -161,6 +222,11 @@ def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
         problems.append("no method has a learning rate; allowed: at least one; fill a list")
     refuse(*problems)
     return planned
+
+
+def lists_rates(tune: Any) -> bool:
+    """Return whether what stands under tune is lists, those of learning rates among them."""
+    return isinstance(tune, dict) and "learning_rate" in tune
 
 
 def full_rank(value: int, info: ValidationInfo) -> int:

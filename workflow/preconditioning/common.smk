@@ -5,20 +5,21 @@ from workflow.core.grid import TUNING
 from workflow.preconditioning import grid as p1
 from workflow.preconditioning import real_grid
 
-SYNTHETIC_ARMS = {arm.id: arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study)}
-OOD_ARMS = {arm.id: arm for arm in p1.ood_arms(CONFIG)}
+SYNTHETIC_ARMS = grid.by_id(arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study))
+CASES = {study: p1.cases(CONFIG, study) for study in [*p1.SYNTHETIC, "transfer"]}
+OOD_ARMS = grid.by_id(p1.ood_arms(CONFIG))
+ARMS = SYNTHETIC_ARMS | OOD_ARMS
+SYNTHETIC_ROWS, OOD_ROWS = (dict(zip(arms, rows(arms.values()), strict=True)) for arms in (SYNTHETIC_ARMS, OOD_ARMS))
 DIAGNOSED = p1.diagnosed(CONFIG)
-MNIST = {
-    name.removesuffix("-ubyte").replace("-", "_"): f"{CONFIG.data_cache}/mnist/{name}" for name in SETS["mnist"].files
+# By the keys under which scripts read them, such as train_images_idx3.
+READ_MNIST = {
+    os.path.basename(path).removesuffix("-ubyte").replace("-", "_"): ancient(path) for path in image_files("mnist")
 }
-
-# The files are checked by sha256 when they are fetched: a new time stamp on them is no news.
-READ_MNIST = {name: ancient(path) for name, path in MNIST.items()}
 
 # Wildcards of the synthetic studies, and of the study of MNIST.
 SYNTHETIC = {
     "study": grid.any_of([*p1.SYNTHETIC, "transfer"]),
-    "case": grid.any_of(case for study in p1.SYNTHETIC for case in p1.cases(CONFIG, study)),
+    "case": grid.any_of(case for study in p1.SYNTHETIC for case in CASES[study]),
     "snr": grid.any_of(f"{snr:.2f}" for snr in [*CONFIG.noise.snrs, CONFIG.teachers.snr]),
     "shard": grid.any_of(grid.shards(CONFIG)),
 }
@@ -33,12 +34,12 @@ OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay") | setting
 
 def synthetic_arm(wildcards):
     """Return the arm of a job of the synthetic studies, as plain parameters."""
-    return SYNTHETIC_ARMS[wildcards.arm]._asdict()
+    return SYNTHETIC_ROWS[wildcards.arm]
 
 
 def ood_arm(wildcards):
     """Return the arm of a job of the MNIST study, as plain parameters."""
-    return OOD_ARMS[wildcards.arm]._asdict()
+    return OOD_ROWS[wildcards.arm]
 
 
 def single_index_covariance(wildcards):
@@ -73,17 +74,22 @@ def tuned_models(wildcards):
 
 def case_parameters(wildcards):
     """Return the spectrum and directions of the job's case."""
-    return p1.cases(CONFIG, wildcards.study)[wildcards.case].task
+    return CASES[wildcards.study][wildcards.case].task
 
 
 def variant(wildcards):
     """Return the settings that the job's case has of its own."""
-    return p1.cases(CONFIG, wildcards.study)[wildcards.case].settings
+    return CASES[wildcards.study][wildcards.case].settings
 
 
 def optimizer(wildcards):
     """Return the module of the job's method, which its script loads by name."""
-    return f"featurelearning/optimizers/{(SYNTHETIC_ARMS | OOD_ARMS)[wildcards.arm].method}.py"
+    return method_file(ARMS[wildcards.arm].method)
+
+
+def method_file(method):
+    """Return the module of a method."""
+    return f"featurelearning/optimizers/{method}.py"
 
 
 def gathering(study):
@@ -96,7 +102,7 @@ def gathering(study):
         "seeds": CONFIG.seeds,
         "snrs": sorted({snr for _, snrs in plan for snr in snrs}),
         "planned": {arm.id: snrs for arm, snrs in plan},
-        "cases": {name: case.task["eigenvalues"] for name, case in p1.cases(CONFIG, study).items()},
+        "cases": {name: case.task["eigenvalues"] for name, case in CASES[study].items()},
         "expected": {
             "train": made_by_each("train_single_index", arms),
             "evaluate": made_by_each("evaluate_noise", arms, models="train_single_index"),

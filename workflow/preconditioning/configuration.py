@@ -1,6 +1,6 @@
 """P1's sections of the configuration."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -97,7 +97,7 @@ class Firmness(Section):
 
     snr: Annotated[Snr, AfterValidator(checks.trained)]
     variants: Annotated[
-        dict[CaseName, Annotated[Variant | None, BeforeValidator(core.plain)]], AfterValidator(core.given)
+        dict[CaseName, Annotated[Variant | None, BeforeValidator(core.plain)]], AfterValidator(checks.variants)
     ]
 
 
@@ -133,13 +133,16 @@ class Theory(Section):
     steps: Annotated[Integer, Field(ge=1000)]
     learning_rate: Positive
     condition_number: Annotated[Real, Field(ge=100)]
+    methods: Annotated[Methods, AfterValidator(checks.measured_methods)]
 
 
 class RealData(Section):
     """Study 7: transfer between real data sets; no pairs, no study."""
 
     pairs: Annotated[tuple[Pair, ...], AfterValidator(core.once)]
-    folders: dict[Fetched, Place]
+    folders: Annotated[
+        dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)
+    ]
     samples_train: Count
     samples_validation: Annotated[Count, AfterValidator(checks.source_images)]
     samples_target: Annotated[Count, AfterValidator(checks.target_images)]
@@ -163,3 +166,8 @@ class Preconditioning(Run):
     ood: Ood
     theory: Theory
     real: RealData
+
+    def image_folders(self) -> dict[str, tuple[str, str | None]]:
+        """Return the keys and folders of the sets of images; MNIST is read by two studies."""
+        others = {name: (f"real.folders.{name}", self.real.folders.get(name)) for name in get_args(Fetched)}
+        return super().image_folders() | {"mnist": ("ood.folder", self.ood.folder)} | others

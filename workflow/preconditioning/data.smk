@@ -1,32 +1,8 @@
 """Data sets, a file per seed block.
 
-OUTPUTS  {data_cache}/mnist/*                                   the four idx files, checked by sha256
-         results/preconditioning/{noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
+OUTPUTS  results/preconditioning/{noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
          results/preconditioning/ood/data/{shard}.nc                            class patterns and splits
 """
-
-
-localrules:
-    mnist,
-
-
-rule mnist:
-    output:
-        **{name: update(path) for name, path in MNIST.items()},
-    log:
-        "results/logs/preconditioning/mnist.log",
-    benchmark:
-        "results/benchmarks/preconditioning/mnist.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(30),
-    params:
-        folder=CONFIG.ood.folder,
-    script:
-        "../../scripts/preconditioning/mnist.py"
 
 
 rule single_index_data:

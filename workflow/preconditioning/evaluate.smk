@@ -114,8 +114,8 @@ rule evaluate_theory:
         master_seed=CONFIG.master_seed,
         seeds=seeds,
         exponents=CONFIG.exponents,
-        theory=CONFIG.theory.model_dump(),
+        theory=p1.theory_parameters(CONFIG),
         threads=CONFIG.threads,
-        code=fingerprint("preconditioning/evaluate_theory.py"),
+        code=fingerprint("preconditioning/evaluate_theory.py", *map(method_file, CONFIG.theory.methods)),
     script:
         "../../scripts/preconditioning/evaluate_theory.py"

@@ -82,8 +82,9 @@ def plan(cfg: Preconditioning, study: str) -> list[tuple[Arm, tuple[float, ...]]
 
 def cells(cfg: Preconditioning, study: str) -> Iterator[tuple[Arm, str, float]]:
     """Yield every (arm, case, snr) of a synthetic study."""
+    names = list(cases(cfg, study))
     for arm, snrs in plan(cfg, study):
-        for case, snr in product(cases(cfg, study), snrs):
+        for case, snr in product(names, snrs):
             yield arm, case, snr
 
 
@@ -129,6 +130,16 @@ def ood_files(cfg: Preconditioning) -> list[str]:
 def theory_files(cfg: Preconditioning) -> list[str]:
     """Return the evaluated shard files of the theory study."""
     return [f"results/preconditioning/theory/evaluate/{shard}.nc" for shard in shards(cfg)]
+
+
+def theory_parameters(cfg: Preconditioning) -> dict:
+    """Return the section theory, with its methods as arms: what each is, and which studies measure it."""
+    found = []
+    for method, given in cfg.theory.methods.items():
+        for arm in method_arms(cfg, method, given["hyperparameters"], ()):
+            own = {"measure": list(given["measure"]), "learning_rate": given["learning_rate"]}
+            found.append({"id": arm.id, "method": method, "hyperparameters": arm.hyperparameters, **own})
+    return cfg.theory.model_dump() | {"methods": found}
 
 
 def planned(cfg: Preconditioning) -> list[str]:

@@ -33,7 +33,6 @@ rule check_stability:
     input:
         noise="results/preconditioning/noise.nc",
         firmness="results/preconditioning/firmness.nc",
-        claims=rooms.claims_file("preconditioning"),
     output:
         csv="results/preconditioning/firmness.csv",
         md="results/preconditioning/firmness.md",
@@ -55,6 +54,7 @@ rule check_stability:
         runtime=growing(10),
     params:
         variants={name: {case: case + name for case in CONFIG.single_index.cases} for name in CONFIG.firmness.variants},
+        claims=CLAIMS["noise"],
         expected={study: aggregated(study) for study in ("noise", "firmness")},
         code=fingerprint("preconditioning/check_stability.py"),
     script:

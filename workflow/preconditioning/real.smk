@@ -1,6 +1,6 @@
 """Transfer between real data sets: a first layer trained on the source, a head refitted on the target.
 
-INPUTS   {data_cache}/{mnist,fashion_mnist,cifar10,svhn}/*   the original files, checked by sha256
+INPUTS   {data_cache}/{mnist,fashion_mnist,cifar10,svhn}/*   see core/data.smk
 OUTPUTS  results/preconditioning/real/covariance/{source}/{shard}.nc
          results/preconditioning/real/tune/{source}/{arm}.nc                 validation accuracy per learning rate
          results/preconditioning/real/train/{source}/{arm}/{shard}.nc        curves and final parameters
@@ -20,59 +20,12 @@ REAL_IMAGES = {name: 1400 if images.pixels < 1000 else 3500 for name, images in 
 
 
 localrules:
-    fashion_mnist,
-    cifar10,
-    svhn,
     aggregate_real,
-
-
-rule fashion_mnist:
-    output:
-        [update(path) for path in real_grid.files(CONFIG, "fashion_mnist")],
-    log:
-        "results/logs/preconditioning/fashion_mnist.log",
-    benchmark:
-        "results/benchmarks/preconditioning/fashion_mnist.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(30),
-    params:
-        dataset="fashion_mnist",
-        folder=CONFIG.real.folders.get("fashion_mnist"),
-    script:
-        "../../scripts/preconditioning/real_images.py"
-
-
-use rule fashion_mnist as cifar10 with:
-    output:
-        [update(path) for path in real_grid.files(CONFIG, "cifar10")],
-    log:
-        "results/logs/preconditioning/cifar10.log",
-    benchmark:
-        "results/benchmarks/preconditioning/cifar10.tsv"
-    params:
-        dataset="cifar10",
-        folder=CONFIG.real.folders.get("cifar10"),
-
-
-use rule fashion_mnist as svhn with:
-    output:
-        [update(path) for path in real_grid.files(CONFIG, "svhn")],
-    log:
-        "results/logs/preconditioning/svhn.log",
-    benchmark:
-        "results/benchmarks/preconditioning/svhn.tsv"
-    params:
-        dataset="svhn",
-        folder=CONFIG.real.folders.get("svhn"),
 
 
 rule real_covariance:
     input:
-        source=lambda w: [ancient(path) for path in real_grid.files(CONFIG, w.source)],
+        source=lambda w: read_images(w.source),
     output:
         covariance="results/preconditioning/real/covariance/{source}/{shard}.nc",
     log:
@@ -101,7 +54,7 @@ rule real_covariance:
 
 rule tune_real:
     input:
-        source=lambda w: [ancient(path) for path in real_grid.files(CONFIG, w.source)],
+        source=lambda w: read_images(w.source),
         covariance=f"results/preconditioning/real/covariance/{{source}}/{TUNING}.nc",
     output:
         model="results/preconditioning/real/tune/{source}/{arm}.nc",
@@ -139,7 +92,7 @@ rule tune_real:
 
 rule train_real:
     input:
-        source=lambda w: [ancient(path) for path in real_grid.files(CONFIG, w.source)],
+        source=lambda w: read_images(w.source),
         covariance="results/preconditioning/real/covariance/{source}/{shard}.nc",
         tune="results/preconditioning/real/tune/{source}/{arm}.nc",
     output:
@@ -175,8 +128,8 @@ rule train_real:
 
 rule evaluate_real:
     input:
-        source=lambda w: [ancient(path) for path in real_grid.files(CONFIG, w.source)],
-        target=lambda w: [ancient(path) for path in real_grid.files(CONFIG, w.target)],
+        source=lambda w: read_images(w.source),
+        target=lambda w: read_images(w.target),
         model="results/preconditioning/real/train/{source}/{arm}/{shard}.nc",
     output:
         evaluation="results/preconditioning/real/evaluate/{source}_to_{target}/{arm}/{shard}.nc",

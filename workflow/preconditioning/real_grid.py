@@ -2,15 +2,9 @@
 
 from itertools import product
 
-from featurelearning.files.sets import SETS
 from workflow.core import grid as core
 from workflow.core.grid import TUNING, Arm, shards, sigma_arm
 from workflow.preconditioning.configuration import Preconditioning
-
-
-def files(cfg: Preconditioning, name: str) -> list[str]:
-    """Return the paths of the original files of a set."""
-    return [f"{cfg.data_cache}/{name}/{file}" for file in SETS[name].files]
 
 
 def arms(cfg: Preconditioning) -> dict[str, Arm]:

@@ -5,7 +5,6 @@ come out too small for jobs of a few seconds.
 """
 
 import csv
-import html
 import io
 import statistics
 from collections import defaultdict
@@ -13,18 +12,18 @@ from math import isnan, nan
 from pathlib import PurePath
 from typing import NamedTuple
 
-from featurelearning.evidence import tables
+from featurelearning.evidence.tables import Column, Table
 
-COLUMNS = {  # of the table: name, what it is called for readers, and how a number is shown to them
-    "stage": ("stage", "{}"),
-    "jobs": ("jobs", "{}"),
-    "core_hours": ("core-hours", "{:.3f}"),
-    "share": ("share of core-hours", "{:.1%}"),
-    "cpu_hours": ("CPU-hours", "{:.3f}"),
-    "median_seconds": ("median job, s", "{:.1f}"),
-    "longest_seconds": ("longest job, s", "{:.1f}"),
-    "max_rss_mb": ("largest memory, MB", "{:.0f}"),
-}
+COLUMNS = (
+    Column("stage"),
+    Column("jobs"),
+    Column("core_hours", "core-hours", ".3f"),
+    Column("share", "share of core-hours", ".1%"),
+    Column("cpu_hours", "CPU-hours", ".3f"),
+    Column("median_seconds", "median job, s", ".1f"),
+    Column("longest_seconds", "longest job, s", ".1f"),
+    Column("max_rss_mb", "largest memory, MB", ".0f"),
+)
 LONGEST_GAP = 3600.0  # seconds without any job, after which the next one belongs to another run
 STYLE = "td, thead th + th { text-align: right; } tbody tr:last-child > * { font-weight: bold; }"
 
@@ -41,15 +40,20 @@ class Job(NamedTuple):
 
 
 def stage(name: str) -> str:
-    """Return the stage of a benchmark file named below their folder: `noise/train`, `ood/tune`, `plot`, `costs`."""
+    """Return the stage of a benchmark file named below their folder, without its paper, whose studies have own names.
+
+    `noise/train`, `ood/tune` for the jobs of a study; `figures`, `claims`, `mnist`, `costs` for those before and after.
+    """
     path = PurePath(name)
-    return "/".join(path.parts[:-1][:2]) or path.stem
+    if len(path.parts) > 3:
+        return "/".join(path.parts[1:3])
+    return "figures" if path.parent.name == "figures" else path.stem
 
 
 def job(name: str, text: str, end: float, threads: int) -> Job | None:
     """Return the job of a benchmark file, or None where its text is not one row with a time in seconds.
 
-    The stages of a study take `threads` cores, and all that come after them take one.
+    The stages of a study take `threads` cores, and all that come before and after them take one.
     """
     try:
         (row,) = csv.DictReader(io.StringIO(text), delimiter="\t")
@@ -62,13 +66,13 @@ def job(name: str, text: str, end: float, threads: int) -> Job | None:
     )
 
 
-def table(jobs: list[Job]) -> list[dict]:
+def rows(jobs: list[Job]) -> list[dict]:
     """Return a row of COLUMNS for each stage, the dearest first, and one for all stages."""
     stages = defaultdict(list)
     for each in jobs:
         stages[each.stage].append(each)
-    rows = [_row(name, members, jobs) for name, members in stages.items()]
-    return sorted(rows, key=lambda row: (-row["core_hours"], row["stage"])) + [_row("all", jobs, jobs)]
+    found = [_row(name, members, jobs) for name, members in stages.items()]
+    return sorted(found, key=lambda row: (-row["core_hours"], row["stage"])) + [_row("all", jobs, jobs)]
 
 
 def without_gaps(jobs: list[Job]) -> tuple[list[Job], list[float]]:
@@ -103,23 +107,13 @@ def summary(jobs: list[Job]) -> str:
     """Return one sentence on the whole."""
     moved, _ = without_gaps(jobs)
     minutes = max((each.end for each in moved), default=0.0) / 60
-    hours = table(jobs)[-1]["core_hours"]
+    hours = rows(jobs)[-1]["core_hours"]
     return f"{len(jobs)} jobs, {hours:.2f} core-hours within {minutes:.1f} minutes, at most {at_once(moved)} at once."
 
 
-def write_csv(table: list[dict]) -> str:
-    """Return the table as CSV text, numbers to six digits, a missing one empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_plain(row[name]) for name in COLUMNS] for row in table)
-    return out.getvalue()
-
-
-def page(table: list[dict], summary: str) -> str:
-    """Return the table as one HTML page that needs no other file."""
-    titles = [title for title, _ in COLUMNS.values()]
-    return tables.document("costs", "Cost of every stage", summary, "", titles, map(_html_row, table), STYLE)
+def table(jobs: list[Job]) -> Table:
+    """Return the table of all stages under one sentence on the whole."""
+    return Table(COLUMNS, rows(jobs), "costs", "Cost of every stage", summary(jobs), style=STYLE)
 
 
 def _number(row, name):
@@ -147,15 +141,3 @@ def _row(name, jobs, everything):
 
 def _core_hours(jobs):
     return sum((each.end - each.start) * each.threads for each in jobs) / 3600
-
-
-def _plain(value):
-    if isinstance(value, float):
-        return "" if isnan(value) else f"{value:.6g}"
-    return str(value)
-
-
-def _html_row(row):
-    shown = {name: "–" if row[name] != row[name] else form.format(row[name]) for name, (_, form) in COLUMNS.items()}
-    first, *rest = map(html.escape, shown.values())
-    return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"

@@ -8,25 +8,16 @@ import numpy as np
 from scipy import stats
 
 ROUNDING = 1e-12  # relative spread below which contrasts are equal
-ERROR_RATE = 0.05  # of a whole family of contrasts; Bonferroni's rule shares it out
 RESAMPLES = 9999
+DIRECTIONS = ("negative", "positive", "zero", "no larger", "no smaller")
 BOOTSTRAP_SEED = 0  # fixed, so that the same contrasts always give the same interval
-
-
-def family_level(contrasts: int) -> float:
-    """Return the confidence level 1 - 0.05 / m of each of the m contrasts of a family (Bonferroni).
-
-    Raises ValueError if m is less than 1.
-    """
-    if contrasts < 1:
-        raise ValueError(f"contrasts: {contrasts} is not allowed; a family holds at least 1 contrast")
-    return 1 - ERROR_RATE / contrasts
 
 
 def t_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
     """Return the paired t interval of the mean of contrasts [n]: mean -+ t(level, n - 1) s / sqrt(n).
 
-    A contrast of zero spread is its value: (value, value). Fewer than two contrasts have no interval: (nan, nan).
+    A contrast of zero spread is its value: (value, value). Fewer than two contrasts, and contrasts that are not all
+    finite, have no interval: (nan, nan).
     """
     return _exceptional(contrast) or _pair(stats.ttest_1samp(contrast, 0).confidence_interval(level))
 
@@ -34,7 +25,7 @@ def t_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
 def bca_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
     """Return the BCa bootstrap interval of the mean of contrasts [n], from 9999 resamples of a fixed generator.
 
-    Zero spread and fewer than two contrasts are treated as in `t_interval`, since BCa divides by the spread.
+    What has zero spread or no interval is treated as in `t_interval`, since BCa divides by the spread.
     Source: Efron 1987, "Better bootstrap confidence intervals", as in scipy.stats.bootstrap.
     """
     return _exceptional(contrast) or _pair(_bootstrap(contrast, level).confidence_interval)
@@ -56,25 +47,26 @@ def spearman(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 def verdict(ci_low: float, ci_high: float, expected: str, smallest_effect: float) -> str:
     """Return `reproduced` if the interval lies beyond the smallest effect in the expected direction; or `contradicted`.
 
-    positive: reproduced iff ci_low > effect, contradicted iff ci_high < -effect; negative: the mirror image; zero, the
+    positive: reproduced iff ci_low > effect, contradicted iff ci_high < -effect; negative: the mirror image. zero, the
     claim that two things are alike: reproduced iff the interval lies within the effect to both sides, contradicted iff
-    it lies beyond it on one. Anything else, an interval of NaN included, is `undecided`. Raises ValueError for an
-    unknown direction.
+    it lies beyond it on one. no larger, a claim of noninferiority whose margin is the effect: reproduced iff ci_high <
+    effect, contradicted iff ci_low > effect; no smaller: the mirror image. Anything else, an interval of NaN included,
+    is `undecided`. Raises ValueError for an unknown direction.
     """
-    if expected not in ("negative", "positive", "zero"):
-        raise ValueError(f"expected: {expected!r} is unknown; allowed: negative, positive, zero")
-    if expected == "zero":
-        if -smallest_effect < ci_low and ci_high < smallest_effect:
-            return "reproduced"
-        return "contradicted" if ci_low > smallest_effect or ci_high < -smallest_effect else "undecided"
-    low, high = (ci_low, ci_high) if expected == "positive" else (-ci_high, -ci_low)
-    if low > smallest_effect:
-        return "reproduced"
-    return "contradicted" if high < -smallest_effect else "undecided"
+    if expected not in DIRECTIONS:
+        raise ValueError(f"expected: {expected!r} is unknown; allowed: {', '.join(DIRECTIONS)}")
+    low, high = (-ci_high, -ci_low) if expected in ("negative", "no smaller") else (ci_low, ci_high)
+    if expected in ("no larger", "no smaller"):
+        found = high < smallest_effect, low > smallest_effect
+    elif expected == "zero":
+        found = -smallest_effect < low and high < smallest_effect, low > smallest_effect or high < -smallest_effect
+    else:
+        found = low > smallest_effect, high < -smallest_effect
+    return "reproduced" if found[0] else "contradicted" if found[1] else "undecided"
 
 
 def _exceptional(contrast):
-    if len(contrast) < 2:
+    if len(contrast) < 2 or not np.isfinite(contrast).all():
         return (np.nan, np.nan)
     # A spread of rounding errors is none: it would only measure the arithmetic.
     if np.ptp(contrast) <= ROUNDING * np.abs(contrast).max():

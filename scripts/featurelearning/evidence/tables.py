@@ -1,27 +1,13 @@
-"""The table of claims as CSV, Markdown and self-contained HTML: the same rows give the same bytes."""
+"""A table as CSV, Markdown and self-contained HTML: the same rows give the same bytes."""
 
 import csv
 import html
 import io
-from collections import Counter
-from collections.abc import Iterable
-from math import isnan, nan
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import NamedTuple
 
-TEXTS = ("claim", "reference", "statement", "contrast", "verdict", "unit", "expected", "figure", "note")
-WHOLE = ("n", "diverged")
-COLUMNS = (
-    *("claim", "reference", "statement", "contrast", "estimate", "ci_low", "ci_high", "n", "verdict"),
-    *("level", "bca_low", "bca_high", "unit", "expected", "smallest_effect", "diverged", "figure", "note"),
-)
-# Every verdict has a sign of its own beside its colour (Okabe-Ito), so it reads in grey and without colour vision.
-MARKS = {"reproduced": "✔", "contradicted": "✘", "undecided": "○", "not run": "–"}
-RULE = (
-    "The estimate is the mean over seeds of the contrast, paired within seed, with its t interval at level 1 - 0.05/m "
-    "for a family of m contrasts. Reproduced: the interval lies beyond the smallest effect in the claimed direction; "
-    "contradicted: beyond it in the other; undecided: neither, or a model diverged or has learned nothing. A claim "
-    "that two things are alike is reproduced by an interval within the smallest effect to both sides. Identities are "
-    "held against a tolerance and have no interval."
-)
+MISSING = "–"
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 1em 1.5em; color: #222; background: #fff; }
 h1 { font-size: 1.5em; margin: 0 0 0.5em; }
@@ -40,117 +26,98 @@ summary { color: #555; font-size: smaller; cursor: pointer; }
 """
 
 
-def write_csv(rows: list[dict]) -> str:
-    """Return rows as CSV text in the order of COLUMNS, numbers to six digits, a missing number empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(row, column) for column in COLUMNS] for row in rows)
-    return out.getvalue()
+class Column(NamedTuple):
+    """A column: its key in the rows and in CSV, what readers see as its head, how a number is shown to them."""
+
+    key: str
+    title: str = ""
+    form: str = ""
 
 
-def read_csv(text: str) -> list[dict]:
-    """Return the rows of `write_csv`'s text, numbers as numbers. Raises ValueError naming columns that are missing."""
-    rows = list(csv.DictReader(io.StringIO(text)))
-    missing = [column for column in COLUMNS if not rows or column not in rows[0]]
-    if missing:
-        raise ValueError(
-            f"results/claims.csv: no rows with the columns {', '.join(missing)}; delete it and run `make reproduce`"
+class Cell(NamedTuple):
+    """A cell whose HTML is more than its text: markup (empty: the text), classes of CSS, and a hint on hovering."""
+
+    text: str
+    markup: str = ""
+    classes: str = ""
+    hint: str = ""
+
+
+class Table(NamedTuple):
+    """Rows under named columns, with a sentence above them and what explains them.
+
+    rows: {key: text, number or Cell}; a number that is NaN is missing. name: of the HTML table. style: CSS beside that
+    of all tables. notes: lines below the table, in Markdown.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Mapping]
+    name: str = "table"
+    title: str = ""
+    summary: str = ""
+    about: str = ""
+    style: str = ""
+    notes: Sequence[str] = ()
+
+    def csv(self) -> str:
+        """Return CSV text under the keys of the columns, numbers to six digits, a missing number empty."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([column.key for column in self.columns])
+        writer.writerows([_text(row[column.key], ".6g", "") for column in self.columns] for row in self.rows)
+        return out.getvalue()
+
+    def markdown(self) -> str:
+        """Return the sentence, what explains the table, the table, and the notes."""
+        above = [part for text in (self.summary, self.about) if text for part in (text, "")]
+        lines = [_line(self._titles()), _line(["---"] * len(self.columns))]
+        lines += [_line([_text(*cell) for cell in self._cells(row)]) for row in self.rows]
+        notes = ["", "Notes:", "", *(f"- {note}" for note in self.notes)] if self.notes else []
+        return "\n".join([*above, *lines, *notes, ""])
+
+    def html(self) -> str:
+        """Return an HTML page that needs no other file; the first cell of a row is its head."""
+        columns = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in self._titles())
+        caption = f"<strong>{html.escape(self.summary)}</strong> {html.escape(self.about)}".rstrip()
+        body = "\n".join(self._html_row(row) for row in self.rows)
+        title = html.escape(self.title)
+        return (
+            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+            f"<style>{STYLE}{self.style}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+            f'<table id="{self.name}">\n<caption>{caption}</caption>\n'
+            f"<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</body>\n</html>\n"
         )
-    return [{column: _parse(row, column) for column in COLUMNS} for row in rows]
+
+    def _titles(self):
+        return [column.title or column.key for column in self.columns]
+
+    def _cells(self, row):
+        return [(row[column.key], column.form, MISSING) for column in self.columns]
+
+    def _html_row(self, row):
+        first, *rest = (_element(*cell) for cell in self._cells(row))
+        return f'<tr><th scope="row"{first}</th>' + "".join(f"<td{cell}</td>" for cell in rest) + "</tr>"
 
 
-def markdown(rows: list[dict]) -> str:
-    """Return the count of verdicts, the table (claim, statement, figure, estimate, n, verdict) and the notes."""
-    head = ("claim", "statement", "figure", "estimate and interval", "n", "verdict")
-    lines = [summary(rows), "", RULE, "", line(head), line(["---"] * len(head))]
-    for row in rows:
-        cells = (row["claim"], row["statement"], row["figure"], estimate(row), row["n"], _verdict(row))
-        lines.append(line(cells))
-    notes = [f"- {row['claim']}: {row['note']}" for row in rows if row["note"]]
-    return "\n".join([*lines, *(["", "Notes:", "", *notes] if notes else []), ""])
-
-
-def page(rows: list[dict]) -> str:
-    """Return the table as one HTML page that needs no other file."""
-    head = ("claim", "verdict", "estimate and intervals", "n", "figure", "statement")
-    return document("claims", "Claims and verdicts", summary(rows), RULE, head, map(_html_row, rows))
-
-
-def document(
-    name: str, title: str, summary: str, about: str, head: Iterable[str], rows: Iterable[str], style=""
-) -> str:
-    """Return an HTML page with one table; rows are given as HTML, all else as text."""
-    body = "\n".join(rows)
-    columns = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in head)
-    caption = f"<strong>{html.escape(summary)}</strong> {html.escape(about)}".rstrip()
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f"<style>{STYLE}{style}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        f'<table id="{name}">\n<caption>{caption}</caption>\n'
-        f"<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</body>\n</html>\n"
-    )
-
-
-def summary(rows: list[dict]) -> str:
-    """Return one sentence that counts the verdicts."""
-    counts = Counter(row["verdict"] for row in rows)
-    return f"{len(rows)} contrasts: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in MARKS) + "."
-
-
-def estimate(row: dict) -> str:
-    """Return the estimate with its interval and unit, for example `-0.531 [-0.612, -0.450] log-ratio`."""
-    if isnan(row["estimate"]):
-        return "–"
-    if row["unit"] == "deviation":
-        return f"{row['estimate']:.1e} (at most {row['smallest_effect']:.0e})"
-    return f"{row['estimate']:+.3f} {interval(row, 'ci')} {row['unit']}"
-
-
-def interval(row: dict, name: str) -> str:
-    """Return the interval `ci` or `bca` of a row as text."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return "–" if isnan(low) or isnan(high) else f"[{low:+.3f}, {high:+.3f}]"
-
-
-def number(value: float, form: str = ".6g") -> str:
+def number(value: float, form: str = ".6g", missing: str = "") -> str:
     """Return a number as text, a missing one as nothing."""
-    return "" if isnan(value) else f"{value:{form}}"
+    return missing if isnan(value) else f"{value:{form}}"
 
 
-def line(cells: Iterable) -> str:
-    """Return cells as a row of a Markdown table."""
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+def _text(value, form, missing):
+    if isinstance(value, Cell):
+        return value.text
+    return number(value, form, missing) if isinstance(value, float) else str(value)
 
 
-def _cell(row, column):
-    value = row[column]
-    if column in (*TEXTS, *WHOLE):
-        return str(value)
-    return number(value)
-
-
-def _parse(row, column):
-    value = row[column]
-    if column in TEXTS:
-        return value
-    return int(value) if column in WHOLE else float(value or nan)
-
-
-def _verdict(row):
-    return f"{MARKS[row['verdict']]} {row['verdict']}"
-
-
-def _html_row(row):
-    texts = {key: html.escape(str(value)) for key, value in row.items()}
-    note = f"<small>Note: {texts['note']}</small>" if row["note"] else ""
-    side = "within" if row["expected"] == "zero" else "beyond"
-    claimed = "" if row["unit"] == "deviation" else f"; claimed: {row['expected']}, {side} {row['smallest_effect']:.3g}"
-    bca = "" if isnan(row["bca_low"]) else f"<small>BCa {interval(row, 'bca')}</small>"
-    return (
-        f'<tr><th scope="row">{texts["claim"]}</th>'
-        f'<td class="verdict {row["verdict"].replace(" ", "-")}">{_verdict(row)}</td>'
-        f'<td class="number">{html.escape(estimate(row))}{bca}</td><td>{row["n"]}</td><td>{texts["figure"]}</td>'
-        f"<td>{texts['statement']}{note}<details><summary>contrast, reference</summary>"
-        f"<small>{texts['contrast']}{claimed}</small><small>{texts['reference']}</small></details></td></tr>"
+def _element(value, form, missing):
+    if not isinstance(value, Cell):
+        return f">{html.escape(_text(value, form, missing))}"
+    attributes = "".join(
+        f' {key}="{html.escape(text)}"' for key, text in (("class", value.classes), ("title", value.hint)) if text
     )
+    return f"{attributes}>{value.markup or html.escape(value.text)}"
+
+
+def _line(cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

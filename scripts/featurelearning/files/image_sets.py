@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.io import loadmat
 
-from featurelearning.files.sets import CIFAR10, SETS, SVHN
+from featurelearning.files.sets import SETS
 
-CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 CLASSES = 10  # of each set
 SIDE = 28  # of an image in grey
 PIXELS = SETS["cifar10"].pixels  # of an image in colour
@@ -123,12 +122,13 @@ def read_cifar10(folder: Path) -> tuple[np.ndarray, ...]:
     The archive holds pickles, which can run code: nothing is unpickled unless its SHA-256 is the known one, and then
     arrays and plain values only. Source: the layout told at https://www.cs.toronto.edu/~kriz/cifar.html.
     """
-    path = folder / CIFAR10
+    (known,) = SETS["cifar10"].files
+    path = folder / known.name
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != CIFAR10_SHA256:
+    if found != known.sha256:
         raise ValueError(
-            f"{path}: wrong SHA-256: expected {CIFAR10_SHA256}, got {found}; nothing of it was unpickled. {REMEDY}"
+            f"{path}: wrong SHA-256: expected {known.sha256}, got {found}; nothing of it was unpickled. {REMEDY}"
         )
     with tarfile.open(path) as archive:
         batches = [_batch(archive, f"data_batch_{i}") for i in range(1, 6)]
@@ -148,7 +148,7 @@ def read_svhn(folder: Path) -> tuple[np.ndarray, ...]:
     The files are MATLAB's, version 5: X [row, column, colour, n], and y [n, 1] in which the digit 0 is 10.
     """
     result = []
-    for name in SVHN:
+    for name, *_ in SETS["svhn"].files:
         content = loadmat(folder / name, variable_names=("X", "y"))
         pixels = content["X"].transpose(3, 2, 0, 1)
         result += _checked(str(folder / name), pixels.reshape(len(pixels), -1), content["y"].ravel() % 10)

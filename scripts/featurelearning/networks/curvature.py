@@ -1,4 +1,4 @@
-"""Second derivatives of the loss of two-layer ReLU networks: products, the exact diagonal, Kronecker factors.
+"""Second derivatives of the loss of two-layer ReLU networks: the exact diagonal, Kronecker factors.
 
 The loss is (1/n) sum_i l(f(x_i), y_i). Its curvature in the outputs enters as a root S_i [o, r] of the Hessian of l at
 sample i, S_i S_i^T = d2l / df2. A ReLU network is piecewise linear in any one layer, so that in the entries of one
@@ -6,7 +6,8 @@ layer the Hessian is (1/n) sum_i J_i^T S_i S_i^T J_i, with J_i the Jacobian of t
 With B_i = diag(1[x_i W1 + b1 > 0]) W2 S_i [h, r], the root carried back to the pre-activations, and z~ = [z, 1]:
     first layer   (1/n) sum_i  x~_i x~_i^T (x) B_i B_i^T
     second layer  (1/n) sum_i  h~_i h~_i^T (x) S_i S_i^T,   h_i = relu(x_i W1 + b1)
-Layout as in `models`; inputs x [m, n, d]. Source: Martens & Grosse 2015, sections 2 and 6; ReLU case derived here.
+Layout as in `two_layer_relu`; inputs x [m, n, d]. Source: Martens & Grosse 2015, sections 2 and 6;
+the case of ReLU is derived here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params, forward, hidden
+from featurelearning.networks.dense import Params
+from featurelearning.networks.two_layer_relu import forward, hidden
 
 Root = Callable[[Tensor], Tensor]
 
@@ -36,11 +38,6 @@ def cross_entropy_root(outputs: Tensor) -> Tensor:
     """Return S [m, n, o, o] = diag(sqrt p) - p sqrt(p)^T, p = softmax(f): then S S^T = diag(p) - p p^T."""
     p = outputs.softmax(dim=-1)
     return torch.diag_embed(p.sqrt()) - p[..., None] * p.sqrt()[..., None, :]
-
-
-def hessian_product(gradients: Callable[[Params], tuple[Tensor, Params]], params: Params, v: Params) -> Params:
-    """Return H v, the derivative of the gradients along v, by forward-mode differentiation of the gradient function."""
-    return torch.func.jvp(lambda at: gradients(at)[1], (params,), (v,))[1]
 
 
 def diagonal(params: Params, x: Tensor, root: Root) -> Params:

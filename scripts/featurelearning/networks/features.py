@@ -1,4 +1,4 @@
-"""What the first layer has learned, per eigen-direction of the inputs."""
+"""What any network of dense layers has learned of its inputs, per eigen-direction: of its weights, gradients, steps."""
 
 import numpy as np
 
@@ -12,26 +12,13 @@ def energy(weight1: np.ndarray, basis: np.ndarray) -> np.ndarray:
     return (projected**2).sum(axis=-1) / (weight1**2).sum(axis=(-1, -2))[..., None]
 
 
-def hidden(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    """Return the features relu(x W1 + b1) [..., n, h] of a two-layer network."""
-    return np.maximum(x @ params["weight1"] + params["bias1"], 0.0)
-
-
-def input_gradients(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    """Return grad_x f(x_i) [..., n, d] of the one-output ReLU network: W1 (1[x W1 + b1 > 0] * w2).
-
-    params: weight1 [..., d, h], bias1 [..., 1, h], weight2 [..., h, 1]; x [..., n, d].
-    """
-    active = hidden(params, x) > 0
-    return (active * params["weight2"][..., None, :, 0]) @ np.swapaxes(params["weight1"], -1, -2)
-
-
-def sensitivity(params: dict[str, np.ndarray], x: np.ndarray, basis: np.ndarray) -> np.ndarray:
+def sensitivity(input_gradients: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Return the mean squared input gradient per direction: (1/n) sum_i (u_k . grad_x f(x_i))^2, shape [..., k].
 
-    It is the diagonal of the average gradient outer product in the basis [d, k].
+    input_gradients [..., n, d] of any network of one output: it is the diagonal of the average gradient outer product
+    in the basis [d, k].
     """
-    return ((input_gradients(params, x) @ basis) ** 2).mean(axis=-2)
+    return ((input_gradients @ basis) ** 2).mean(axis=-2)
 
 
 def gram_spectrum(x: np.ndarray, preconditioner: np.ndarray) -> np.ndarray:

@@ -9,20 +9,21 @@ Source: P1, released scripts.
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params
+from featurelearning.networks import dense
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers import signs
 from featurelearning.optimizers.problem import Problem, State
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-16
-HYPERPARAMETERS = ("p",)
+HYPERPARAMETERS = {"p": (None, None)}
+NETWORKS = ("two_layer_relu",)
 DECOUPLED = True
 
 
 def init(params: Params, problem: Problem) -> State:
     """Return zero averages and, per model, the number of updates made."""
     zeros = {key: torch.zeros_like(value) for key, value in params.items()}
-    count = params["bias2"].new_zeros(len(params["bias2"]), 1, 1)
-    return {"mean": zeros, "root": zeros, "count": {"updates": count}}
+    return {"mean": zeros, "root": zeros, "count": {"updates": dense.counts(params)}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:

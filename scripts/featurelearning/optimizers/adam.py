@@ -2,7 +2,8 @@
 
 import torch
 
-from featurelearning.networks.models import Params
+from featurelearning.networks import dense
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -11,8 +12,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 def init(params: Params, problem: Problem) -> State:
     """Return zero moments and, per model, the number of updates made."""
     zeros = {key: torch.zeros_like(value) for key, value in params.items()}
-    count = params["bias2"].new_zeros(len(params["bias2"]), 1, 1)
-    return {"mean": zeros, "square": zeros, "count": {"updates": count}}
+    return {"mean": zeros, "square": zeros, "count": {"updates": dense.counts(params)}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:

@@ -1,11 +1,12 @@
 """AdaHessian's update with the exact diagonal of the Hessian in place of Hutchinson's estimate; proposed here."""
 
 from featurelearning.networks import curvature
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers import adahessian
 from featurelearning.optimizers.problem import Problem, State
 
-HYPERPARAMETERS = ("p",)
+HYPERPARAMETERS = {"p": (None, None)}
+NETWORKS = ("two_layer_relu",)
 DECOUPLED = True
 
 init = adahessian.init

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from featurelearning.networks import curvature
-from featurelearning.networks.models import Params, hidden
+from featurelearning.networks.dense import Params
+from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers.problem import Problem, State
 
-HYPERPARAMETERS = ("damping",)
+HYPERPARAMETERS = {"damping": (1e-12, None)}
+NETWORKS = ("two_layer_relu",)
 BIASES = {"weight1": "bias1", "weight2": "bias2"}
 
 

@@ -1,11 +1,12 @@
 """K-FAC with its input factors alone, the step (A + damping I)^-1 G~; see `kfac`."""
 
-from featurelearning.networks.models import Params, hidden
+from featurelearning.networks.dense import Params
+from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers import kfac
-from featurelearning.optimizers.kfac import HYPERPARAMETERS, init
+from featurelearning.optimizers.kfac import HYPERPARAMETERS, NETWORKS, init
 from featurelearning.optimizers.problem import Problem, State
 
-__all__ = ["HYPERPARAMETERS", "init", "update"]
+__all__ = ["HYPERPARAMETERS", "NETWORKS", "init", "update"]
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:

@@ -1,11 +1,12 @@
 """K-FAC with its output factors alone, the step G~ (B + damping I)^-1; see `kfac`."""
 
-from featurelearning.networks.models import Params, hidden
+from featurelearning.networks.dense import Params
+from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers import kfac
-from featurelearning.optimizers.kfac import HYPERPARAMETERS
+from featurelearning.optimizers.kfac import HYPERPARAMETERS, NETWORKS
 from featurelearning.optimizers.problem import Problem, State
 
-__all__ = ["HYPERPARAMETERS", "init", "update"]
+__all__ = ["HYPERPARAMETERS", "NETWORKS", "init", "update"]
 
 
 def init(params: Params, problem: Problem) -> State:

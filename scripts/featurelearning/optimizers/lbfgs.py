@@ -9,10 +9,11 @@ A pair comes from where the parameters were, not from the step returned, so that
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Gradients, Problem, State
 
 EAGER = True
+NETWORKS = ("two_layer_relu",)
 HISTORY = 10
 C1, C2 = 1e-4, 0.9
 TRIALS = 25  # per search; a bracket that never opens ends at t = 2^24, one that never closes from above at 2^-24

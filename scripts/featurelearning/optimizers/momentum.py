@@ -2,10 +2,10 @@
 
 import torch
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
-HYPERPARAMETERS = ("momentum",)
+HYPERPARAMETERS = {"momentum": (0, 0.999999999)}
 
 
 def init(params: Params, problem: Problem) -> State:

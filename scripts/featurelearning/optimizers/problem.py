@@ -1,12 +1,14 @@
 """The contract of an optimiser: what it is given, and the two functions that it is."""
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+import numpy as np
 from torch import Tensor
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 
 State = dict[str, Params]
 Gradients = Callable[[Params], tuple[Tensor, Params]]
@@ -36,9 +38,10 @@ class Problem(NamedTuple):
 class Optimizer(Protocol):
     """A module of this package: the loop does params - learning_rate * step, so step size and method are apart.
 
-    It may hold HYPERPARAMETERS, the names that it reads from the problem; EAGER = True where its update branches on
-    its state, which torch.compile cannot follow; DECOUPLED = True where weight decay is no part of the objective, but
-    is added to the step (Loshchilov & Hutter 2019).
+    It may hold HYPERPARAMETERS, the names that it reads from the problem, each with the least and the largest value
+    allowed (None: no bound); EAGER = True where its update branches on its state, which torch.compile cannot follow;
+    DECOUPLED = True where weight decay is no part of the objective, but is added to the step (Loshchilov & Hutter
+    2019); NETWORKS, the modules of the networks that it works on, where these are not all.
     """
 
     def init(self, params: Params, problem: Problem) -> State:
@@ -46,3 +49,42 @@ class Optimizer(Protocol):
 
     def update(self, gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
         """Return the step and the new state, from the gradients of the objective at params; nothing is changed."""
+
+
+def require_hyperparameters(method: str, optimizer: Optimizer, given: Mapping[str, float | Tensor]) -> None:
+    """Raise ValueError with a line for each hyper-parameter that a method reads and is not given."""
+    declared = getattr(optimizer, "HYPERPARAMETERS", {})
+    refuse(
+        method, [f"{name}: missing; allowed: {interval(*declared[name])}; add it" for name in declared.keys() - given]
+    )
+
+
+def check_hyperparameters(method: str, optimizer: Optimizer, given: Mapping[str, float | np.ndarray]) -> None:
+    """Raise ValueError with a line for each hyper-parameter that is missing, unknown or out of its range."""
+    require_hyperparameters(method, optimizer, given)
+    declared = getattr(optimizer, "HYPERPARAMETERS", {})
+    known = ", ".join(declared) or "none"
+    problems = [f"{name}: unknown; allowed: {known}; remove it" for name in given.keys() - declared]
+    for name, bounds in declared.items():
+        values, (least, most) = np.asarray(given[name], dtype=np.float64), limits(*bounds)
+        if not (np.isfinite(values) & (values >= least) & (values <= most)).all():
+            problems.append(f"{name}: {values.tolist()} given; allowed: {interval(*bounds)}; change it")
+    refuse(method, problems)
+
+
+def refuse(method: str, problems: list[str]) -> None:
+    """Raise ValueError of what is wrong with a method's hyper-parameters, if anything is."""
+    if problems:
+        raise ValueError("\n".join(f"hyperparameters of {method}: {problem}" for problem in sorted(problems)))
+
+
+def limits(least: float | None, most: float | None) -> tuple[float, float]:
+    """Return the ends of a range, infinite where it has no bound."""
+    return -math.inf if least is None else least, math.inf if most is None else most
+
+
+def interval(least: float | None, most: float | None) -> str:
+    """Return a range in words."""
+    if least is None and most is None:
+        return "any finite number"
+    return f"{least:g} or more" if most is None else f"at most {most:g}" if least is None else f"{least:g} to {most:g}"

@@ -1,6 +1,6 @@
 """Gradient descent: the step is the gradient. The batch is full, so nothing is stochastic but the name."""
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
 

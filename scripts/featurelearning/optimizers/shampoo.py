@@ -8,10 +8,12 @@ says. Roots that lag behind bound the learning rate: they take a direction that 
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params
+from featurelearning.networks import dense
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
 EAGER = True
+NETWORKS = ("two_layer_relu",)
 INTERVAL = 128
 EPSILON = 1e-4
 SIDES = {"weight1": ("left", "right"), "bias1": ("right",), "weight2": ("left", "right"), "bias2": ("right",)}
@@ -26,7 +28,7 @@ def init(params: Params, problem: Problem) -> State:
             eye = torch.eye(size, dtype=params[key].dtype, device=params[key].device)
             state[side][key] = EPSILON * eye.repeat(len(params[key]), 1, 1)
             state[f"{side}_root"][key] = torch.zeros_like(state[side][key])
-    return {**state, "count": {"updates": params["bias2"].new_zeros(len(params["bias2"]), 1, 1)}}
+    return {**state, "count": {"updates": dense.counts(params)}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:

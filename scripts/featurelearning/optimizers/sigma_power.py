@@ -3,7 +3,7 @@
 Every other parameter takes the plain gradient; no damping, averaging or normalisation. p = 0 is gradient descent.
 """
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
 

@@ -7,7 +7,7 @@ a compiled step can draw. All arithmetic is on 32-bit words that wrap around.
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 
 GOLDEN = 0x9E3779B9 - 2**32  # 2^32 / golden ratio, as a signed word: neighbouring draws get far-apart words
 FACTORS = (0x21F0AAAD, 0xD35A2D97 - 2**32)  # of the mixer, of lowest known bias among those of two rounds

@@ -7,20 +7,21 @@ estimate, and a negative h gives the sign of m; unlike there, z are signs, not n
 
 import torch
 
-from featurelearning.networks.models import Params
+from featurelearning.networks import dense
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers.adahessian import hutchinson
 from featurelearning.optimizers.problem import Problem, State
 
 BETA1, BETA2, GAMMA, EPSILON, PERIOD = 0.96, 0.99, 0.01, 1e-12, 10
 EAGER = True  # nine updates of ten need no Hessian product
 DECOUPLED = True
+NETWORKS = ("two_layer_relu",)
 
 
 def init(params: Params, problem: Problem) -> State:
     """Return zero averages and, per model, the number of updates made."""
     zeros = {key: torch.zeros_like(value) for key, value in params.items()}
-    count = params["bias2"].new_zeros(len(params["bias2"]), 1, 1)
-    return {"mean": zeros, "diagonal": zeros, "count": {"updates": count}}
+    return {"mean": zeros, "diagonal": zeros, "count": {"updates": dense.counts(params)}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:

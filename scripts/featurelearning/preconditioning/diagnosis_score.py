@@ -1,30 +1,30 @@
-"""Is the p that a diagnosis recommends before training among the best after it? Row by row, with the rate of hits.
+"""The diagnosis score: how often the p that is recommended before training is among the best after it.
 
 The interval is that of the mean best p, so it narrows with more seeds, and a p beside it may cost hardly any error: the
-regret and the rate within one grid step say how much a miss costs.
+regret and the share within one grid step say how much a miss costs.
 """
 
-import csv
-import html
-import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from featurelearning.evidence import statistics, tables
+from featurelearning.evidence import statistics
+from featurelearning.evidence.tables import Column, Table
 
 PLAIN = -1.0  # the recommendation of one who does not look at the data
 MEASURES = ("hits", "near", "regret")
 NUMBERS = ("best_low", "best_high", "recommended", *MEASURES, *(f"plain_{name}" for name in MEASURES))
 COLUMNS = ("study", "case", "snr", "reading", "n", *NUMBERS)
+TITLES = {"hits": "diagnosis score", "plain_hits": "score of p = -1"}
+TITLES |= {"plain_near": "near of p = -1", "plain_regret": "regret of p = -1"}
 RULE = (
     "Best p: of the grid, the one with the smallest error against the noise-free teacher, at the final step and at the "
-    "best one; its interval is the t interval at level 0.95 of its mean over seeds. Hit: the p recommended from a "
-    "seed's training data lies in it; where the best p falls between two points of the grid, nothing can. Near: it is "
-    "the best p of that seed or its neighbour on the grid. Regret: log error of the recommended p less that of the "
-    "best. Beside them what always p = -1, or the p nearest to it in a grid without it, would have. A seed in which a "
-    "model diverged is left out."
+    "best one; its interval is the t interval at level 0.95 of its mean over seeds. Diagnosis score: the share of "
+    "seeds for which the p recommended from the training data lies in it; where the best p falls between two points "
+    "of the grid, none can. Near: the share for which it is the best p of that seed or its neighbour on the grid. "
+    "Regret: log error of the recommended p less that of the best. Beside them what always p = -1, or the p nearest "
+    "to it in a grid without it, would have. A seed in which a model diverged is left out."
 )
 
 
@@ -84,33 +84,13 @@ def summary(rows: Sequence[dict]) -> str:
     )
 
 
-def write_csv(rows: Sequence[dict]) -> str:
-    """Return the rows as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cells(row, ".6g") for row in rows])
-    return out.getvalue()
+def table(rows: Sequence[dict]) -> Table:
+    """Return the table of the rows, the sentence and the rule above them."""
+    columns = [Column(key, TITLES.get(key, key.replace("_", " ")), ".2f") for key in COLUMNS]
+    return Table(columns, rows, "diagnosis", "Diagnosis before training", summary(rows), RULE)
 
 
-def markdown(rows: Sequence[dict]) -> str:
-    """Return the rows as Markdown, the sentence and the rule above them."""
-    lines = [
-        tables.line(COLUMNS),
-        tables.line(["---"] * len(COLUMNS)),
-        *(tables.line(_cells(row, ".2f")) for row in rows),
-    ]
-    return "\n".join([summary(rows), "", RULE, "", *lines, ""])
-
-
-def page(rows: Sequence[dict]) -> str:
-    """Return the rows as one HTML page that needs no other file."""
-    return tables.document("diagnosis", "Diagnosis before training", summary(rows), RULE, COLUMNS, map(_html_row, rows))
-
-
-def _cells(row, form):
-    return [tables.number(row[name], form) if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
-
-
-def _html_row(row):
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row, ".2f")) + "</tr>"
+def texts(rows: Sequence[dict]) -> dict[str, str]:
+    """Return the text of each file that holds the table, by ending."""
+    found = table(rows)
+    return {"csv": found.csv(), "md": found.markdown(), "html": found.html()}

@@ -8,10 +8,11 @@ on log lambda_k (`features.effective_exponent`). It is taken of
 - one step alone, u_t against g_t: step_exponent. It says what a method does now, but a method with memory is compared
   with a gradient that it hardly follows any more where that gradient oscillates.
 Sigma is the uncentred empirical covariance, the only one that a method sees. A method that works on coordinates acts
-in its own way in each frame: in the population's eigenbasis, as in P1's synthetic task, or turned at random.
+in its own way in each frame: in the population's eigenbasis, as in P1's synthetic task, or rotated at random.
 The exponent is one of the method on a task, not of the method alone: a step that does not grow with the gradient, as
 Adam's, has a ratio that falls where the gradient is large, so that it depends on where the teacher lies. Here that is
 direction 0, of the largest eigenvalue.
+The methods are those that the configuration names: theory.methods, measured by effective.
 Source: derived here, for the claims that SAM is p = +1 and Adam p = -1/2.
 """
 
@@ -22,23 +23,14 @@ import torch
 from torch import Tensor
 
 from featurelearning.networks import features
-from featurelearning.optimizers import diagonal_hessian, momentum, sam, sgd, shampoo, sophia
-from featurelearning.preconditioning import equivariance, theory
-from featurelearning.preconditioning.theory import FIXED, SEEING, Batch, Method, Study
+from featurelearning.optimizers.problem import require_hyperparameters
+from featurelearning.preconditioning import theory
+from featurelearning.preconditioning.theory import FIXED, Batch, Method, Study
 from featurelearning.training.loop import schedule
+from featurelearning.training.methods import name_of
 
 KNOWN = (-1.0, -0.5, 1.0)  # exponents of sigma_power, for reference
-METHODS = {  # rates of their own, for the loss to fall tenfold
-    "sgd": Method(sgd),
-    "momentum": Method(momentum, 0.005, {"momentum": 0.9}),
-    **SEEING,
-    "sam": Method(sam, hyperparameters={"rho": 0.05}),
-    "diagonal_hessian": Method(diagonal_hessian, 0.03, {"p": -1.0}),
-    **{name: equivariance.ADAPTIVE[name] for name in ("kfac_input", "kfac")},
-    "shampoo": Method(shampoo, 0.1),
-    "sophia": Method(sophia, 0.003),
-}
-FRAMES = ("eigenbasis", "turned")
+FRAMES = ("eigenbasis", "rotated")
 RECORDS = 45  # fewer after rounding
 
 
@@ -47,11 +39,11 @@ def steps() -> np.ndarray:
     return schedule(theory.LEAST["steps"], RECORDS)[1:]
 
 
-def runs() -> Iterator[tuple[str, float, Method]]:
+def runs(study: Study) -> Iterator[tuple[str, float, Method]]:
     """Yield the name of each method, the exponent of the P that its problem holds, and the method."""
     for p in KNOWN:
         yield f"sigma_power_p{p:+.2f}", p, FIXED
-    for name, method in METHODS.items():
+    for name, method in theory.measured(study, "effective").items():
         yield name, 0.0, method
 
 
@@ -61,21 +53,21 @@ def effective(study: Study) -> dict[str, np.ndarray]:
     Raises ValueError, naming the method, where an exponent is not finite.
     """
     found = {}
-    for name, p, method in runs():
+    for name, p, method in runs(study):
         found[name] = exponents(study, framed(study, p), method).reshape(2, len(FRAMES), len(study.seeds), -1)
         if not np.isfinite(found[name]).all():
             raise ValueError(
                 f"{name}: its effective exponent is not finite, since a model diverged or its gradient vanished; "
-                "lower its learning rate in featurelearning/effective.py or change the section theory"
+                f"lower {method.rate} or change the section theory"
             )
     return dict(zip(("effective_exponent", "step_exponent"), np.stack([*found.values()], axis=1), strict=True))
 
 
 def framed(study: Study, p: float) -> Batch:
     """Return the untrained models [frames * seeds] with P = Sigma^^p, in each frame the same ones."""
-    turned = theory.draw(study, (0.0,))
-    turned = turned._replace(preconditioner=torch.as_tensor(theory.empirical_power(turned.x_train.numpy(), p)))
-    return theory.joined([theory.transformed(turned, theory.turns(study)[0].swapaxes(-1, -2)), turned])
+    rotated = theory.draw(study, (0.0,))
+    rotated = rotated._replace(preconditioner=torch.as_tensor(theory.empirical_power(rotated.x_train.numpy(), p)))
+    return theory.joined([theory.transformed(rotated, theory.rotations(study)[0].swapaxes(-1, -2)), rotated])
 
 
 def exponents(study: Study, batch: Batch, method: Method) -> np.ndarray:
@@ -93,10 +85,11 @@ def exponents(study: Study, batch: Batch, method: Method) -> np.ndarray:
 
 def trail(study: Study, batch: Batch, method: Method) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the first layer's gradient and step [m, d, h] of each update, up to the last of `steps`."""
-    gradients, problem, rate = theory.prepared(study, batch, method)
-    params, state = batch.params, method.optimizer.init(batch.params, problem)
+    rule = theory.prepared(study, batch, method)
+    require_hyperparameters(name_of(rule.optimizer), rule.optimizer, rule.problem.hyperparameters)
+    params, state = batch.params, rule.optimizer.init(batch.params, rule.problem)
     for _ in range(steps()[-1]):
-        found = gradients(params)[1]
-        step, state = method.optimizer.update(found, state, params, problem)
-        params = {key: value - rate * step[key] for key, value in params.items()}
+        found = rule.gradients(params)[1]
+        step, state = rule.optimizer.update(found, state, params, rule.problem)
+        params = {key: value - rule.learning_rate * step[key] for key, value in params.items()}
         yield found["weight1"], step["weight1"]

@@ -7,6 +7,7 @@ adaptive P is estimated in training and by each run from its own inputs: P' is w
 - K-FAC's input factor is such an S^-1, of inputs with a constant, so it departs as far as its damping matters, and with
   an orthogonal A not at all;
 - Adam and AdaHessian work on coordinates and depart with any of these A.
+The adaptive methods are those that the configuration names: theory.methods, measured by departure.
 """
 
 from collections.abc import Iterator
@@ -17,15 +18,14 @@ import torch
 from torch import Tensor
 
 from featurelearning import seeding
-from featurelearning.networks import models
-from featurelearning.optimizers import kfac, kfac_input, sigma_power
+from featurelearning.networks import dense, two_layer_relu
+from featurelearning.networks.dense import Params
+from featurelearning.optimizers import sigma_power
 from featurelearning.optimizers.problem import Problem, State
 from featurelearning.preconditioning import theory
-from featurelearning.preconditioning.theory import CHECKED, FIXED, SEEING, Batch, Method, Study
+from featurelearning.preconditioning.theory import CHECKED, FIXED, Batch, Method, Study
 from featurelearning.training.loop import schedule
 
-DAMPED = {"damping": 0.01}
-ADAPTIVE = SEEING | {"kfac_input": Method(kfac_input, 0.003, DAMPED), "kfac": Method(kfac, 0.003, DAMPED)}
 RECORDS = 60
 SHARE = 0.5  # of the training samples, in a mini-batch
 UNITS = 20_000  # hidden units that the initial law is estimated from
@@ -39,13 +39,11 @@ class Reestimated(NamedTuple):
     p: float
     samples: Tensor  # [steps, m, size], numbers of training points
 
-    def init(self, params: models.Params, problem: Problem) -> State:
+    def init(self, params: Params, problem: Problem) -> State:
         """Return the number of updates made."""
-        return {"count": {"updates": params["weight1"].new_zeros(len(params["weight1"]), 1, 1)}}
+        return {"count": {"updates": dense.counts(params)}}
 
-    def update(
-        self, gradients: models.Params, state: State, params: models.Params, problem: Problem
-    ) -> tuple[models.Params, State]:
+    def update(self, gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
         """Return the step of sigma_power with the power of the uncentred covariance of each model's own inputs."""
         updates = state["count"]["updates"]
         rows = self.samples[updates.flatten().long(), torch.arange(len(updates))]
@@ -75,7 +73,7 @@ def runs(study: Study) -> Iterator[tuple[str, float, Method]]:
         yield f"fixed_p{p:+.2f}", p, FIXED
     for p in CHECKED:
         yield f"reestimated_p{p:+.2f}", p, Method(Reestimated(p, samples))
-    for name, method in ADAPTIVE.items():
+    for name, method in theory.measured(study, "departure").items():
         yield name, 0.0, method
 
 
@@ -86,7 +84,7 @@ def steps(study: Study) -> np.ndarray:
 
 def changes(study: Study) -> list[np.ndarray]:
     """Return the matrices A [seeds, d, d] of TRANSFORMATIONS."""
-    return [theory.turns(study)[1], theory.stretch(study)]
+    return [theory.rotations(study)[1], theory.stretch(study)]
 
 
 def departure(study: Study) -> dict[str, np.ndarray]:
@@ -130,7 +128,7 @@ def moment_error(study: Study, batch: Batch, law: str) -> np.ndarray:
     rngs = [seeding.generator(study.master_seed, "initialisation", seed) for seed in study.seeds]
     if law == "released":
         shape = (x.shape[-1], UNITS, 1, theory.INITIAL_SCALE)
-        w = torch.as_tensor(np.stack([models.kaiming_uniform(rng, *shape)["weight1"] for rng in rngs]))
+        w = torch.as_tensor(np.stack([two_layer_relu.kaiming_uniform(rng, *shape)["weight1"] for rng in rngs]))
     else:
         normal = torch.as_tensor(np.stack([rng.standard_normal((x.shape[-1], UNITS)) for rng in rngs]))
         w = torch.linalg.cholesky(p) @ normal

@@ -6,9 +6,11 @@ import numpy as np
 
 from featurelearning import seeding
 from featurelearning.files import joblog, records
+from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
 from featurelearning.preconditioning.names import NAMES
 from featurelearning.training import classification, devices, loop, shards, tuning
+from featurelearning.training.experiments import Models, Place, Recipe
 from featurelearning.training.job import Job
 from featurelearning.training.loop import Run
 
@@ -55,21 +57,22 @@ def fit(
 ) -> Run:
     """Train a batch of classifiers by a job's arm: each from its initial parameters, at its chosen values and seed."""
     values = {name: np.array([each[name] for each in chosen]) for name in chosen[0]}
-    return classification.fit(
-        initial,
-        data,
-        params.settings,
+    names = [f"{label} {described(each)} seed {seed}" for each, seed in zip(chosen, seeds, strict=True)]
+    recipe = Recipe(
+        params.arm["method"],
         values.pop("learning_rate"),
-        method=params.arm["method"],
-        names=[f"{label} {described(each)} seed {seed}" for each, seed in zip(chosen, seeds, strict=True)],
+        **{key: params.settings[key] for key in ("steps", "records", "weight_decay")},
         hyperparameters=params.arm["hyperparameters"] | values,
         streams=seeding.words(params.master_seed, "hutchinson", seeds),
-        device=job.device,
-        progress=joblog.progress(params.settings["steps"], label),
-        checkpoint=job.checkpoint,
-        memory=devices.memory(job.device),
         **preconditioner(files, params, seeds),
     )
+    place = Place(
+        device=job.device,
+        memory=devices.memory(job.device),
+        checkpoint=job.checkpoint,
+        progress=joblog.progress(params.settings["steps"], label),
+    )
+    return classification.fit(Models(two_layer_relu, initial, data, names), recipe, place)
 
 
 def described(values: Values) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params
+from featurelearning.networks.dense import Params
 from featurelearning.optimizers import powers, sigma_power
 from featurelearning.optimizers.problem import Optimizer, Problem, State
 

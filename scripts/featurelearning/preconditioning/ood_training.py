@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from featurelearning.files import image_sets, records
-from featurelearning.networks import models
+from featurelearning.networks import two_layer_relu
 from featurelearning.preconditioning import image_training, images
 from featurelearning.seeding import generator
 from featurelearning.training.job import Job
@@ -19,7 +19,7 @@ def train(files, params, job: Job, chosen: Sequence[image_training.Values], seed
     data = records.read(files.data, params.expected["data"])
     streams = [generator(params.master_seed, "initialisation", seed) for seed in seeds]
     hidden = params.settings["hidden"]
-    initial = [models.torch_default(stream, images.PIXELS, hidden, image_sets.CLASSES) for stream in streams]
+    initial = [two_layer_relu.torch_default(stream, images.PIXELS, hidden, image_sets.CLASSES) for stream in streams]
     drawn = arrays(mnist, [data.sel(seed=seed) for seed in seeds])
     return image_training.fit(initial, drawn, files, params, job, params.arm["id"], chosen, seeds)
 

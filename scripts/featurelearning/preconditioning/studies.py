@@ -13,24 +13,24 @@ PAPER = Paper(
 )
 
 
-def error(name: str, curve: bool = True) -> Quantity:
+def error(name: str, curve: str = "step") -> Quantity:
     """Return a mean squared error that training records."""
-    return Quantity(*NAMES[name], scale="log", curve=curve)
+    return Quantity(*NAMES[name], scale="log", word="error", curve=curve)
 
 
 def accuracy(name: str) -> Quantity:
     """Return a share of images."""
-    return Quantity(*NAMES[name], scale="linear", measure="accuracy")
+    return Quantity(*NAMES[name], scale="linear", measure="accuracy", word="accuracy")
 
 
 CHANGE = Quantity(*NAMES["first_layer_change"])
-FLOOR = Quantity(*NAMES["noise_floor"], scale="log")
+FLOOR = Quantity(*NAMES["noise_floor"], scale="log", word="error")
 TUNED = {name: Quantity(*NAMES[name]) for name in ("learning_rate", "at_grid_edge", "tuning_accuracy")}
 
 CURVES = {name: error(name) for name in ("train_mse", "test_mse", "clean_mse")}
 FEATURES = {
-    "feature_energy": Quantity(*NAMES["feature_energy"], scale="log", labels=("direction",)),
-    "sensitivity": Quantity(*NAMES["sensitivity"], scale="log", labels=("direction",)),
+    name: Quantity(*NAMES[name], scale="log", word=word, labels=("direction",), alike="eigenvalue")
+    for name, word in (("feature_energy", "share of energy"), ("sensitivity", "sensitivity"))
 }
 SYNTHETIC = {
     **CURVES,
@@ -48,6 +48,7 @@ NOISE = Study(
     COORDINATES,
     case="case",
     averaged=("snr",),
+    loss="train_mse",
     figures={
         "noise": "test error against SNR",
         "methods": "error of every method",
@@ -62,9 +63,9 @@ TRANSFER = Study(
     "forward knowledge transfer",
     f"{REFERENCE}, experiment E3",
     {
-        **{name: error(name, curve=False) for name in CURVES},
+        **{name: error(name, curve="") for name in CURVES},
         "noise_floor": FLOOR,
-        "unfrozen_test_mse": Quantity(*NAMES["unfrozen_test_mse"], scale="log"),
+        "unfrozen_test_mse": Quantity(*NAMES["unfrozen_test_mse"]),
         "unfrozen_diverged_at": Quantity(*NAMES["unfrozen_diverged_at"]),
     },
     {"source_case": ("case that the first layer was trained on", "1")},
@@ -98,16 +99,18 @@ THEORY = Study(
     "checks of the theory",
     f"{REFERENCE}, Theorems 1 and 2; checks L1, L3 and N2",
     {
-        "deviation": Quantity(*NAMES["deviation"], labels=("check",)),
+        "deviation": Quantity(*NAMES["deviation"], scale="tolerance", labels=("check",)),
         "departure": Quantity(
             *NAMES["departure"],
             scale="log",
-            curve=True,
+            word="departure",
+            curve="step",
             labels=("preconditioner", "transformation"),
         ),
         "isotropy_error": Quantity(
             *NAMES["isotropy_error"],
             scale="log",
+            word="distance",
             labels=("initialisation", "transformation", "exponent"),
         ),
         "isotropy_noise": Quantity(*NAMES["isotropy_noise"]),
@@ -115,7 +118,8 @@ THEORY = Study(
             *NAMES["effective_exponent"],
             scale="linear",
             measure="exponent",
-            curve=True,
+            word="p",
+            curve="effective_step",
             labels=("optimizer", "frame"),
         ),
         "step_exponent": Quantity(*NAMES["step_exponent"]),
@@ -158,6 +162,7 @@ TEACHERS = NOISE._replace(
     name="teachers",
     title="teachers beyond the single index",
     reference=f"{REFERENCE}, checks N1 and L2",
+    averaged=(),  # there is one SNR
     figures={"teachers": "best exponent for other teachers"},
     core_minutes=12,
 )
@@ -171,7 +176,13 @@ REAL = Study(
         "accuracy_target": accuracy("accuracy_target"),
         "accuracy_random": accuracy("accuracy_random"),
         "accuracy_specialised": Quantity(
-            "accuracy_target of the exponent that tuning found best on the source", scale="linear", measure="accuracy"
+            "accuracy_target of the exponent that tuning found best on the source",
+            scale="linear",
+            measure="accuracy",
+            word="accuracy",
+            # The arm that was chosen, and no copy of its values: it may have diverged, which must be seen.
+            of="accuracy_target",
+            at={"p": "specialised_p"},
         ),
         "specialised_p": Quantity("exponent of the best validation accuracy on the source, over the tuning seeds"),
         "first_layer_change": CHANGE,

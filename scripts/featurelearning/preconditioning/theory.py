@@ -1,4 +1,4 @@
-"""Checks of P1's theory in float64: what a preconditioned first layer can see of its inputs, compared at every step.
+"""Training runs of P1's theory in float64: what a preconditioned first layer can see of its inputs, at every step.
 
 P1 has samples in columns: X [d, n], Z = W0^T X, Gram matrix G_P = X^T P X. Here they are rows, x = X^T [n, d], while
 weight1 [d, h] is W0 itself. So for an invertible A, X' = A^-T X reads x' = x A^-1, and W0' = A W0, P' = A P A^T stay
@@ -6,7 +6,7 @@ as they are; then Z' = Z and G_P' = G_P, and training cannot tell the two apart 
 breaks this, since W1^T P X is no function of Z: it is off except where its effect is reported.
 
 Conditions: cond(P) >= 100 (checks 1 and 2), 1000 steps or more and a training loss that falls tenfold; else ValueError.
-The task is P1's single-index task with little label noise, its inputs turned so that P is a full matrix.
+The task is P1's single-index task with little label noise, its inputs rotated so that P is a full matrix.
 """
 
 import functools
@@ -16,14 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from featurelearning import seeding
-from featurelearning.networks import curvature, features, models
-from featurelearning.optimizers import adahessian, adam, powers, sigma_power
-from featurelearning.optimizers.problem import Gradients, Optimizer, Problem
-from featurelearning.preconditioning import modes, single_index
-from featurelearning.training.loop import train
+from featurelearning.networks import dense, two_layer_relu
+from featurelearning.networks.curvature import squared_error_root
+from featurelearning.networks.dense import Params
+from featurelearning.optimizers import powers, sigma_power
+from featurelearning.optimizers.problem import Optimizer, Problem
+from featurelearning.preconditioning import single_index
+from featurelearning.training import methods
+from featurelearning.training.loop import Record, Rule, train
 
 LEAST = {"steps": 1000, "condition_number": 100}
 FALL = 10.0  # of the training loss
@@ -52,17 +55,16 @@ class Method(NamedTuple):
     optimizer: Optimizer
     learning_rate: float | None = None  # None: the study's
     hyperparameters: Mapping[str, float] = MappingProxyType({})
+    rate: str = "theory.learning_rate"  # where its learning rate stands
 
 
 FIXED = Method(sigma_power)
-# Methods that see the coordinates of the inputs; rates of their own, for the loss to fall tenfold.
-SEEING = {"adam": Method(adam, 0.01), "adahessian": Method(adahessian, 0.03, {"p": -1.0})}
 
 
 class Batch(NamedTuple):
     """Models that train together, one per exponent and seed, seeds fastest."""
 
-    params: models.Params
+    params: Params
     x_train: Tensor  # [m, n, d]
     y_train: Tensor  # [m, n]
     x_test: Tensor
@@ -76,12 +78,18 @@ def population(study: Study) -> np.ndarray:
     return k ** (-np.log(study.settings["condition_number"]) / np.log(len(k)))
 
 
-def turns(study: Study) -> np.ndarray:
+def rotations(study: Study) -> np.ndarray:
     """Return random orthogonal matrices [3, seeds, d, d]: V, the eigenvectors of the covariance, R and Q."""
     d = study.settings["dimension"]
     children = [seeding.generator(study.master_seed, "inputs", seed).spawn(3) for seed in study.seeds]
     normal = [[child.standard_normal((d, d)) for child in three] for three in children]
     return np.linalg.qr(normal)[0].swapaxes(0, 1)
+
+
+def stretch(study: Study) -> np.ndarray:
+    """Return A = R D Q [seeds, d, d], far from a rotation: its condition number is STRETCH."""
+    _, r, q = rotations(study)
+    return r * np.geomspace(1, STRETCH, r.shape[-1]) @ q
 
 
 def matrix_power(values: np.ndarray, vectors: np.ndarray, p: float) -> np.ndarray:
@@ -95,14 +103,14 @@ def empirical_power(x: np.ndarray, p: float) -> np.ndarray:
 
 
 def task(study: Study) -> dict[str, np.ndarray]:
-    """Return x_train [seeds, n, d], y_train [seeds, n], x_test and y_test of the task, inputs turned: x = x0 V^T."""
+    """Return x_train [seeds, n, d], y_train [seeds, n], x_test and y_test of the task, inputs rotated: x = x0 V^T."""
     shape = (study.settings["samples_train"], study.settings["samples_test"], SHARPNESS)
     drawn = []
     for seed in study.seeds:
         rngs = (seeding.generator(study.master_seed, name, seed) for name in ("inputs", "coefficient", "label noise"))
         drawn.append(single_index.draw(population(study), 0, SNR, *shape, *rngs)._asdict())
     data = {key: np.stack([one[key] for one in drawn]) for key in Batch._fields[1:5]}
-    back = turns(study)[0].swapaxes(-1, -2)
+    back = rotations(study)[0].swapaxes(-1, -2)
     return {key: value @ back if key.startswith("x") else value for key, value in data.items()}
 
 
@@ -116,9 +124,9 @@ def draw(study: Study, exponents: Sequence[float] = CHECKED) -> Batch:
             raise ValueError(f"theory.{key}: {study.settings[key]:g} is too small; allowed: {least} or more; raise it")
     shape = (study.settings["dimension"], study.settings["hidden"], 1, INITIAL_SCALE)
     rngs = [seeding.generator(study.master_seed, "initialisation", seed) for seed in study.seeds]
-    params = models.stack([models.kaiming_uniform(rng, *shape) for rng in rngs] * len(exponents), torch.float64)
+    params = dense.stack([two_layer_relu.kaiming_uniform(rng, *shape) for rng in rngs] * len(exponents), torch.float64)
     tiled = [torch.as_tensor(np.concatenate([value] * len(exponents))) for value in task(study).values()]
-    powered = [matrix_power(population(study), turns(study)[0], p) for p in exponents]
+    powered = [matrix_power(population(study), rotations(study)[0], p) for p in exponents]
     return Batch(params, *tiled, torch.as_tensor(np.concatenate(powered)))
 
 
@@ -140,13 +148,13 @@ def joined(batches: Sequence[Batch]) -> Batch:
     return Batch(params, *map(torch.cat, zip(*(batch[1:] for batch in batches), strict=True)))
 
 
-def observe(params: models.Params, batch: Batch) -> Observation:
+def observe(params: Params, batch: Batch) -> Observation:
     """Return what is compared, models first: pre-activations, outputs and losses on both splits, and theta."""
     seen = {"bias1": params["bias1"], "second_layer": torch.cat([params["weight2"], params["bias2"]], dim=1)}
     for split, x, y in (("train", batch.x_train, batch.y_train), ("test", batch.x_test, batch.y_test)):
         seen[f"{split}_preactivation"] = x @ params["weight1"] + params["bias1"]
-        seen[f"{split}_output"] = models.forward(params, x)[..., 0]
-        seen[f"{split}_loss"] = models.mean_squared_error(params, x, y)
+        seen[f"{split}_output"] = two_layer_relu.forward(params, x)[..., 0]
+        seen[f"{split}_loss"] = two_layer_relu.mean_squared_error(params, x, y)
     return seen
 
 
@@ -160,26 +168,39 @@ def deviation(a: Observation, b: Observation) -> Tensor:
     return torch.stack([relative(key) for key in a]).amax(dim=0)
 
 
-def streams(study: Study, models: int) -> Tensor:
-    """Return the words [models, 2] that random signs come from: those of a seed are the same in all of its models."""
+def streams(study: Study, count: int) -> Tensor:
+    """Return the words [count, 2] that random signs come from: those of a seed are the same in all of its models."""
     words = torch.as_tensor(seeding.words(study.master_seed, "hutchinson", study.seeds))
-    return words.repeat(models // len(words), 1)
+    return words.repeat(count // len(words), 1)
 
 
-def prepared(study: Study, batch: Batch, method: Method) -> tuple[Gradients, Problem, float]:
-    """Return what a method needs to train a batch: the gradients of the data term, its problem and learning rate."""
-    gradients = functools.partial(models.mse_gradients, x=batch.x_train, y=batch.y_train)
+def measured(study: Study, by: str) -> dict[str, Method]:
+    """Return the methods that the configuration has measured by one of its studies, effective or departure, by name."""
+    found = {}
+    for each in study.settings["methods"]:
+        if by in each["measure"]:
+            own = each["learning_rate"] is not None
+            rate = f"theory.methods.{each['method']}.learning_rate" if own else Method._field_defaults["rate"]
+            module = methods.load(each["method"])
+            methods.require_network(each["method"], two_layer_relu)
+            found[each["id"]] = Method(module, each["learning_rate"], each["hyperparameters"], rate)
+    return found
+
+
+def prepared(study: Study, batch: Batch, method: Method, weight_decay: float = 0.0) -> Rule:
+    """Return the rule by which a method trains a batch."""
+    gradients = functools.partial(two_layer_relu.mse_gradients, x=batch.x_train, y=batch.y_train)
     problem = Problem(
         preconditioner=batch.preconditioner,
         hyperparameters=method.hyperparameters,
         objective=gradients,
-        hessian_product=functools.partial(curvature.hessian_product, gradients),
+        hessian_product=functools.partial(dense.hessian_product, gradients),
         inputs=batch.x_train,
-        output_root=curvature.squared_error_root,
+        output_root=squared_error_root,
         streams=streams(study, len(batch.y_train)),
     )
     rate = study.settings["learning_rate"] if method.learning_rate is None else method.learning_rate
-    return gradients, problem, rate
+    return Rule(gradients, method.optimizer, problem, rate, weight_decay)
 
 
 def follow(
@@ -196,14 +217,13 @@ def follow(
     updates after which to look; None: every one.
     """
 
-    def measure(params: models.Params) -> dict[str, Tensor]:
+    def measure(params: Params) -> dict[str, Tensor]:
         seen = observe(params, batch)
         return {"deviation": deviation(reference(seen), seen), "loss": seen["train_loss"]}
 
-    gradients, problem, rate = prepared(study, batch, method)
     names = [f"seed {seed}" for seed in study.seeds] * (len(batch.y_train) // len(study.seeds))
     steps = range(study.settings["steps"] + 1) if steps is None else steps
-    run = train(batch.params, gradients, method.optimizer, problem, rate, weight_decay, steps, measure, names)
+    run = train(batch.params, prepared(study, batch, method, weight_decay), Record(steps, measure, names))
     return run.curves["deviation"], run.curves["loss"]
 
 
@@ -218,12 +238,9 @@ def require_fall(study: Study, losses: np.ndarray, method: Method = FIXED) -> No
     fall = (losses[:, 0] / losses[:, -1]).reshape(-1, len(study.seeds)).min(axis=0)
     if not (fall >= FALL).all():
         least = int(fall.argmin())  # a NaN counts as the least
-        own = (
-            f"the rate of {method.optimizer.__name__} in theory.py" if method.learning_rate else "theory.learning_rate"
-        )
         raise ValueError(
             f"theory.steps: {study.settings['steps']} steps lower the training loss of seed {study.seeds[least]} "
-            f"{fall[least]:.3g}-fold; allowed: {FALL:g}-fold or more; raise theory.steps or change {own}"
+            f"{fall[least]:.3g}-fold; allowed: {FALL:g}-fold or more; raise theory.steps or change {method.rate}"
         )
 
 
@@ -256,189 +273,3 @@ def alike(study: Study, *batches: Batch, weight_decay: float = 0.0, method: Meth
 def against(study: Study, batch: Batch, simulation: Iterator[Observation], weight_decay: float = 0.0) -> np.ndarray:
     """Train a batch in lockstep with another computation of it and return how far the two are apart [seeds]."""
     return largest(study, *follow(study, batch, lambda _: next(simulation), weight_decay))
-
-
-def rotation(study: Study) -> np.ndarray:
-    """Check 1: inputs, P and W0 rotated together leave training unchanged [seeds]."""
-    batch = draw(study)
-    return alike(study, batch, transformed(batch, turns(study)[1]))
-
-
-def unrotated_preconditioner(study: Study) -> np.ndarray:
-    """Control of check 1: with P left as it was the rotation is seen, so the comparison can fail [seeds]."""
-    batch = draw(study)
-    return alike(study, batch, transformed(batch, turns(study)[1])._replace(preconditioner=batch.preconditioner))
-
-
-def coordinate_wise(method: Method, study: Study) -> np.ndarray:
-    """Control of check 1: a method that works on coordinates sees the rotation of inputs and W0 [seeds]."""
-    batch = draw(study, (0.0,))
-    return alike(study, batch, transformed(batch, turns(study)[1]), method=method)
-
-
-def stretch(study: Study) -> np.ndarray:
-    """Return A = R D Q [seeds, d, d], far from a rotation: its condition number is STRETCH."""
-    _, r, q = turns(study)
-    return r * np.geomspace(1, STRETCH, r.shape[-1]) @ q
-
-
-def invertible(study: Study, weight_decay: float = 0.0) -> np.ndarray:
-    """Check 1, stronger: A = R D Q, far from a rotation, does too, with P' = A P A^T given explicitly [seeds]."""
-    batch = draw(study)
-    return alike(study, batch, transformed(batch, stretch(study)), weight_decay=weight_decay)
-
-
-def gram_only(study: Study, weight_decay: float = 0.0) -> np.ndarray:
-    """Check 2: pre-activations moved by Gram matrices alone follow the weight-space run [seeds]."""
-    batch = draw(study)
-    x, y = torch.cat([batch.x_train, batch.x_test], dim=1), torch.cat([batch.y_train, batch.y_test], dim=1)
-    z, gram = x @ batch.params["weight1"], batch.x_train @ batch.preconditioner @ x.mT
-    theta = [batch.params[key].mT for key in ("bias1", "weight2", "bias2")]
-    rate = study.settings["learning_rate"]
-    return against(study, batch, gram_simulation(z.mT, gram, y, *theta, rate, weight_decay), weight_decay)
-
-
-def gram_simulation(
-    z: Tensor, gram: Tensor, y: Tensor, b: Tensor, v: Tensor, c: Tensor, rate: float, weight_decay: float = 0.0
-) -> Iterator[Observation]:
-    """Yield what gradient descent does to Z <- Z - rate delta [G_tt, G_ts], before any update and after each.
-
-    In the paper's layout and without X. Points are in columns, training points first: z [m, h, N], y [m, N], gram
-    [m, n, N] from training points to all; f = v relu(z + b) + c with b [m, h, 1], v [m, 1, h], c [m, 1, 1]; delta =
-    dL/dZ on the training points, L = (1/n) sum (f - y)^2. weight_decay acts on v: for W1 there is no such form.
-    Source: P1, Theorem 1; biases derived here.
-    """
-    n = gram.shape[1]
-    while True:
-        u = z + b
-        error = (v @ u.relu() + c)[:, 0] - y
-        seen = {"bias1": b.mT, "second_layer": torch.cat([v.mT, c], dim=1)}
-        for split, part in (("train", slice(n)), ("test", slice(n, None))):
-            seen[f"{split}_preactivation"] = u[..., part].mT
-            seen[f"{split}_output"] = (error + y)[:, part]
-            seen[f"{split}_loss"] = (error[:, part] ** 2).mean(dim=1)
-        yield seen
-        r = (2 / n) * error[:, None, :n]
-        delta = v.mT * r * (u[..., :n] > 0)
-        v, c = v - rate * (r @ u[..., :n].relu().mT + weight_decay * v), c - rate * r.sum(dim=-1, keepdim=True)
-        z, b = z - rate * delta @ gram, b - rate * delta.sum(dim=-1, keepdim=True)
-
-
-def gradient_descent(study: Study) -> np.ndarray:
-    """Check 5: p = 0 is gradient descent, as a plain torch loop does it, one model at a time [seeds]."""
-    batch = draw(study, (0.0,))
-    return against(study, batch, plain_loop(batch, study.settings["learning_rate"]))
-
-
-def plain_loop(batch: Batch, rate: float) -> Iterator[Observation]:
-    """Yield what torch.nn, autograd and torch.optim.SGD make of the models, before any update and after each."""
-    networks = [network({key: value[i] for key, value in batch.params.items()}) for i in range(len(batch.y_train))]
-    optimizers = [torch.optim.SGD(net.parameters(), lr=rate) for net in networks]
-    while True:
-        first, second = ([net[layer] for net in networks] for layer in (0, 2))
-        params = {"weight1": torch.stack([layer.weight.T for layer in first])}
-        params["bias1"] = torch.stack([layer.bias[None] for layer in first])
-        params["weight2"] = torch.stack([layer.weight.T for layer in second])
-        params["bias2"] = torch.stack([layer.bias[None] for layer in second])
-        yield observe(params, batch)
-        for net, optimizer, x, y in zip(networks, optimizers, batch.x_train, batch.y_train, strict=True):
-            optimizer.zero_grad()
-            with torch.enable_grad():
-                nn.functional.mse_loss(net(x)[:, 0], y).backward()
-            optimizer.step()
-
-
-def network(params: models.Params) -> nn.Sequential:
-    """Return one model in torch's own layers, whose weights are [h, d] and [1, h]."""
-    d, h = params["weight1"].shape
-    net = nn.Sequential(nn.Linear(d, h), nn.ReLU(), nn.Linear(h, 1)).double()
-    state = {"0.weight": params["weight1"].T, "0.bias": params["bias1"][0]}
-    net.load_state_dict({**state, "2.weight": params["weight2"].T, "2.bias": params["bias2"][0]})
-    return net
-
-
-def identity_covariance(study: Study) -> np.ndarray:
-    """Check 5: inputs whitened to empirical covariance I make every p of the grid gradient descent [seeds]."""
-    batch = draw(study, (0.0,))
-    whiten = torch.as_tensor(empirical_power(batch.x_train.numpy(), -0.5))
-    white = batch._replace(x_train=batch.x_train @ whiten, x_test=batch.x_test @ whiten)
-    of_white = (torch.as_tensor(empirical_power(white.x_train.numpy(), p)) for p in study.exponents)
-    identity = torch.eye(whiten.shape[-1], dtype=torch.float64).expand_as(whiten)
-    return alike(study, *(white._replace(preconditioner=p) for p in (identity, *of_white)))
-
-
-def gram(study: Study) -> dict[str, np.ndarray]:
-    """Return the spectra of x P x^T / n on the training inputs, P a power of the empirical and of the population Sigma.
-
-    gram_eigenvalue, gram_eigenvalue_population [exponents, seeds, d]; singular_value [seeds, d] of x / sqrt(n);
-    gram_slope [exponents, seeds]: half the log-log slope of the first against the last. Directions are in the order of
-    descending singular values, where s^(2 (p + 1)) ascends for p < -1; at p = -1, where it is flat, the order of the
-    population's eigenvalues is a convention (descending). Source: P1, Theorem 2 and the spectrum of G_P.
-    """
-    x, vectors = task(study)["x_train"], turns(study)[0]
-    scaled = x / np.sqrt(x.shape[1])
-    s = np.linalg.svd(scaled, compute_uv=False)
-    found = [spectra(scaled, empirical_power(x, p), p) for p in study.exponents]
-    known = [spectra(scaled, matrix_power(population(study), vectors, p), p) for p in study.exponents]
-    slope = [[features.log_log_slope(*pair) / 2 for pair in zip(s, values, strict=True)] for values in found]
-    return {
-        "gram_eigenvalue": np.array(found),
-        "gram_eigenvalue_population": np.array(known),
-        "gram_slope": np.array(slope),
-        "singular_value": s,
-    }
-
-
-def spectra(x: np.ndarray, preconditioner: np.ndarray, p: float) -> np.ndarray:
-    """Return the eigenvalues [seeds, d] of x P x^T for x [seeds, n, d], ascending where p < -1, else descending."""
-    descending = np.array([*map(features.gram_spectrum, x, preconditioner)])
-    return descending[:, ::-1] if p < -1 else descending
-
-
-def spectrum(study: Study) -> np.ndarray:
-    """Check 3: with the empirical covariance G_P has eigenvalues s^(2 (p + 1)); largest error of p + 1 [seeds]."""
-    return np.abs(gram(study)["gram_slope"] - np.array(study.exponents)[:, None] - 1).max(axis=0)
-
-
-def linear(study: Study) -> modes.Course:
-    """Return the descent of linear students on linear teachers, on the study's inputs and exponents; see `modes`."""
-    x = task(study)["x_train"]
-    rngs = [seeding.generator(study.master_seed, "target", seed) for seed in study.seeds]
-    teachers = np.array([rng.standard_normal(x.shape[-1]) for rng in rngs])
-    return modes.descend(x, teachers, study.exponents, study.settings["learning_rate"], study.settings["steps"])
-
-
-def mode_decay(study: Study) -> np.ndarray:
-    """Check 4: a linear student's error in mode k falls by the factor 1 - 2 eta lambda_k^(1 + p) a step [seeds]."""
-    course = linear(study)
-    return course.apart(course.discrete()).max(axis=0)
-
-
-def mode_flow(study: Study) -> np.ndarray:
-    """Return how far check 4's descent is from gradient flow, exp(-2 t lambda_k^(1 + p)) at t = eta s [seeds].
-
-    It is learning_rate / e to first order, reached where the fastest mode has fallen to 1 / e.
-    """
-    course = linear(study)
-    return course.apart(course.flow()).max(axis=0)
-
-
-def with_decay(check: Callable[[Study, float], np.ndarray], study: Study) -> np.ndarray:
-    """Return a check's deviation with the paper's L2 term switched on [seeds]."""
-    return check(study, WEIGHT_DECAY / study.settings["samples_train"])
-
-
-CHECKS = {  # name: function of a study, kind, bound
-    "rotation": (rotation, "identity", 1e-10),
-    "invertible": (invertible, "identity", 1e-10),
-    "gram_only": (gram_only, "identity", 1e-10),
-    "spectrum": (spectrum, "identity", 1e-10),
-    "gradient_descent": (gradient_descent, "identity", 1e-10),
-    "identity_covariance": (identity_covariance, "identity", 1e-10),
-    "mode_decay": (mode_decay, "identity", 1e-10),
-    "unrotated_preconditioner": (unrotated_preconditioner, "control", 1e-3),
-    **{f"rotation_{name}": (functools.partial(coordinate_wise, m), "control", 1e-3) for name, m in SEEING.items()},
-    "mode_flow": (mode_flow, "report", np.nan),
-    "weight_decay_invertible": (functools.partial(with_decay, invertible), "report", np.nan),
-    "weight_decay_gram_only": (functools.partial(with_decay, gram_only), "report", np.nan),
-}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from featurelearning.files.image_sets import CLASSES, ImageSet
-from featurelearning.networks import features, models
+from featurelearning.networks import two_layer_arrays, two_layer_relu
 from featurelearning.preconditioning import images
 from featurelearning.seeding import generator
 from featurelearning.training import ridge
@@ -11,7 +11,7 @@ from featurelearning.training import ridge
 
 def initial(master: int, seed: int, d: int, hidden: int) -> dict[str, np.ndarray]:
     """Return the network of a seed before training; it is the same for every arm, and for every set of d pixels."""
-    return models.torch_default(generator(master, "initialisation", seed), d, hidden, CLASSES)
+    return two_layer_relu.torch_default(generator(master, "initialisation", seed), d, hidden, CLASSES)
 
 
 def split(data: ImageSet, master: int, seed: int, n_train: int, n_validation: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def split(data: ImageSet, master: int, seed: int, n_train: int, n_validation: in
 def network_accuracy(params: dict[str, np.ndarray], data: ImageSet) -> float:
     """Return the share of the set's test images that a network with its own head classifies correctly."""
     head = ridge.Head(params["weight2"], params["bias2"][0])
-    return ridge.accuracy(head, features.hidden(params, data.test_images), data.test_labels)
+    return ridge.accuracy(head, two_layer_arrays.hidden(params, data.test_images), data.test_labels)
 
 
 def refitted_accuracy(params: dict[str, np.ndarray], data: ImageSet, rows: np.ndarray, penalty: float) -> float:
@@ -31,5 +31,5 @@ def refitted_accuracy(params: dict[str, np.ndarray], data: ImageSet, rows: np.nd
     The head is the ridge regression of one-hot labels on the hidden units of the training images in `rows`.
     """
     targets = ridge.one_hot(data.train_labels[rows], CLASSES)
-    head = ridge.fit(features.hidden(params, data.train_images[rows]), targets, penalty)
-    return ridge.accuracy(head, features.hidden(params, data.test_images), data.test_labels)
+    head = ridge.fit(two_layer_arrays.hidden(params, data.train_images[rows]), targets, penalty)
+    return ridge.accuracy(head, two_layer_arrays.hidden(params, data.test_images), data.test_labels)

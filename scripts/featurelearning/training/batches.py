@@ -1,14 +1,16 @@
 """How many models a device holds at once: an estimate of their memory, and the batch cut to fit.
 
-Per model, with d inputs, h hidden units, o outputs and n samples of a set, in numbers:
+Per model, in numbers, with n samples of a set:
     its data, all sets                                     counted
-    parameters, gradients, step, state, start, new ones    COPIES (d h + h + h o + o)
-    activations, of the largest set                        LAYERS n (h + o)
+    parameters, gradients, step, state, start, new ones    COPIES times the parameters
+    activations, of the largest set                        LAYERS n times the units of all layers, outputs among them
 """
 
 from collections.abc import Mapping
 
 import numpy as np
+
+from featurelearning.networks.layers import layers
 
 COPIES = 10  # parameters before and after, the start, gradients with and without decay, step, two moments old and new
 LAYERS = 4  # pre-activation, its mask, the hidden layer and the gradient in it
@@ -16,11 +18,11 @@ LAYERS = 4  # pre-activation, its mask, the hidden layer and the gradient in it
 
 def bytes_per_model(model: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], itemsize: int) -> int:
     """Return the bytes that one model needs on the device in training; model: its parameters, data: [m, n, ...]."""
-    h, o = model["weight2"].shape
+    units = sum(model[layer.weight].shape[1] for layer in layers(model))
     parameters = sum(value.size for value in model.values())
     numbers = sum(value[0].size for value in data.values())
     largest = max(value.shape[1] for value in data.values())
-    return itemsize * (numbers + COPIES * parameters + LAYERS * largest * (h + o))
+    return itemsize * (numbers + COPIES * parameters + LAYERS * largest * units)
 
 
 def parts(models: int, each: int, memory: int | None) -> list[slice]:

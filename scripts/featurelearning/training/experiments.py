@@ -6,7 +6,6 @@ are rotated back. Layout: m models, n samples, d inputs; basis [m, d, d] has eig
 """
 
 import functools
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,14 +16,61 @@ import torch
 from torch import Tensor
 
 from featurelearning.files.checkpoints import Checkpoint
-from featurelearning.networks import curvature, models
-from featurelearning.networks.models import Params
-from featurelearning.optimizers.problem import Gradients, Optimizer, Problem
-from featurelearning.training import batches, devices
-from featurelearning.training.loop import Advance, Measure, Run, schedule, train
+from featurelearning.networks import dense
+from featurelearning.networks.curvature import Root
+from featurelearning.networks.dense import Network, Params
+from featurelearning.optimizers.problem import Gradients, Problem, check_hyperparameters
+from featurelearning.training import batches, devices, methods
+from featurelearning.training.loop import Advance, Measure, Record, Rule, Run, schedule, train
 
 Arrays = Mapping[str, np.ndarray]
-Initial = Sequence[dict[str, np.ndarray]]
+
+
+class Models(NamedTuple):
+    """What is trained: m networks, each from its own start and on its own data.
+
+    network: a module of featurelearning.networks. initial: the start of each. data: name -> [m, n, ...], inputs under
+    names that begin with x_. names: one for each model, for messages.
+    """
+
+    network: Network
+    initial: Sequence[dict[str, np.ndarray]]
+    data: Arrays
+    names: Sequence[str]
+
+
+class Recipe(NamedTuple):
+    """How it is trained: numbers are one for all models or one for each, [m].
+
+    method: a module of featurelearning.optimizers. steps, records: see `loop.schedule`. basis [m, d, d], whose columns
+    are eigenvectors, and powers [m, d]: the first layer's preconditioner, where the method takes one. streams [m, 2]:
+    of random numbers, see `Problem`.
+    """
+
+    method: str
+    learning_rate: float | np.ndarray
+    steps: int
+    records: int
+    weight_decay: float = 0.0
+    hyperparameters: Mapping[str, float | np.ndarray] = MappingProxyType({})
+    basis: np.ndarray | None = None
+    powers: np.ndarray | None = None
+    streams: np.ndarray | None = None
+
+
+class Place(NamedTuple):
+    """Where it is trained.
+
+    compiled: folder for compiled code; None: nothing is compiled. memory: bytes that the device has; None: no bound.
+    checkpoint: where the run is saved, and from where it goes on.
+    """
+
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
+    compiled: Path | None = None
+    memory: int | None = None
+    checkpoint: Checkpoint | None = None
+    progress: Callable[[int], None] = lambda step: None
 
 
 class Compiled(NamedTuple):
@@ -44,9 +90,12 @@ class Task(NamedTuple):
 
     gradients: Gradients
     measure: Measure
-    output_root: curvature.Root
+    output_root: Root
     descent: Callable[[Path, Problem, Tensor, float], Advance | None] = lambda *_: None
     functions: Callable[[Path], Compiled | None] = lambda _: None
+
+
+MakeTask = Callable[[Network, Mapping[str, Tensor]], Task]
 
 
 def choose_step(
@@ -70,118 +119,90 @@ def faster(task: Task, compiled: Path | None, device: torch.device) -> Compiled 
     return None if compiled is None or device.type != "cpu" else task.functions(compiled)
 
 
-def fit(
-    initial: Initial,
-    data: Arrays,
-    make_task: Callable[[Mapping[str, Tensor]], Task],
-    settings: Mapping,
-    weight_decay: float,
-    learning_rate: float | np.ndarray,
-    names: Sequence[str],
-    basis: np.ndarray | None = None,
-    powers: np.ndarray | None = None,
-    hyperparameters: Mapping[str, float | np.ndarray] = MappingProxyType({}),
-    streams: np.ndarray | None = None,
-    dtype: torch.dtype = torch.float32,
-    checkpoint: Checkpoint | None = None,
-    memory: int | None = None,
-    **shared,
-) -> Run:
+def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Run:
     """Train models by one method, as one batch or, where the device has too little memory for it, in parts.
 
-    names: one per model. memory: bytes that the device has; None: no bound. For all else see `fit_batch`.
+    Raises ValueError, before anything is trained, for a method that there is none of or that does not work on the
+    network, and for hyper-parameters that are missing, unknown or out of their range.
     """
-    rates = np.full(len(names), learning_rate, dtype=np.float64)
-    each = {name: np.full(len(names), value, dtype=np.float64) for name, value in hyperparameters.items()}
-    parts = batches.parts(len(names), batches.bytes_per_model(initial[0], data, dtype.itemsize), memory)
+    methods.require_network(recipe.method, models.network)
+    check_hyperparameters(recipe.method, methods.load(recipe.method), recipe.hyperparameters)
+    count = len(models.names)
+    each = batches.bytes_per_model(models.initial[0], models.data, place.dtype.itemsize)
+    parts = batches.parts(count, each, place.memory)
     if len(parts) > 1:
-        print(f"memory: {len(names)} models are more than the device holds, they are trained in {len(parts)} parts")
+        print(f"memory: {count} models are more than the device holds, they are trained in {len(parts)} parts")
     runs = []
     for part in parts:
-        cut = {key: value[part] for key, value in data.items()}
-        p, v, words = (value if value is None else value[part] for value in (powers, basis, streams))
-        values = {name: value[part] for name, value in each.items()}
-        kept = checkpoint and checkpoint.part(f"{part.start}-{part.stop - 1}")
-        task = (initial[part], cut, make_task, settings, weight_decay, rates[part], names[part])
-        about = {"basis": v, "powers": p, "hyperparameters": values, "streams": words}
-        run = fit_batch(*task, **about, dtype=dtype, checkpoint=kept, **shared)
+        kept = place.checkpoint and place.checkpoint.part(f"{part.start}-{part.stop - 1}")
+        run = fit_batch(
+            part_of(models, part), make_task, recipe_of(recipe, part, count), place._replace(checkpoint=kept)
+        )
         runs.append(run._replace(params={key: value.cpu() for key, value in run.params.items()}))
     return runs[0] if len(runs) == 1 else joined(runs)
 
 
-def fit_batch(
-    initial: Initial,
-    data: Arrays,
-    make_task: Callable[[Mapping[str, Tensor]], Task],
-    settings: Mapping,
-    weight_decay: float,
-    learning_rate: np.ndarray,
-    names: Sequence[str],
-    basis: np.ndarray | None,
-    powers: np.ndarray | None,
-    hyperparameters: Mapping[str, np.ndarray],
-    streams: np.ndarray | None,
-    dtype: torch.dtype,
-    checkpoint: Checkpoint | None,
-    method: str,
-    device: torch.device | str = "cpu",
-    compiled: Path | None = None,
-    progress: Callable[[int], None] = lambda step: None,
-) -> Run:
-    """Train one batch of models by one method; every name in `data` that begins with x_ is rotated into `basis`.
+def part_of(models: Models, part: slice) -> Models:
+    """Return some of the models."""
+    network, initial, data, names = models
+    return Models(network, initial[part], {key: value[part] for key, value in data.items()}, names[part])
 
-    settings: steps, records. learning_rate [m]. method: a module of featurelearning.optimizers. powers [m, d]: diagonal
-    of P in the basis. hyperparameters: each [m]; streams [m, 2]: of random numbers, both as in `Problem`. checkpoint:
-    where the run is saved, and from where it goes on. compiled: folder for compiled code; None: nothing is compiled.
-    """
-    if basis is not None:
-        data = {key: value @ basis if key.startswith("x_") else value for key, value in data.items()}
-        initial = [{**model, "weight1": v.T @ model["weight1"]} for model, v in zip(initial, basis, strict=True)]
-    place = functools.partial(tensor, dtype=dtype, device=device)
-    tensors = {key: place(value) for key, value in data.items()}
-    task, rate = make_task(tensors), place(learning_rate)
-    module, fast = optimizer(method), faster(task, compiled, rate.device)
-    gradients, product, predict = fast or (
-        task.gradients,
-        functools.partial(curvature.hessian_product, task.gradients),
-        None,
+
+def recipe_of(recipe: Recipe, part: slice, count: int) -> Recipe:
+    """Return the recipe of some of `count` models, all of its numbers one for each of them."""
+
+    def each(value: float | np.ndarray) -> np.ndarray:
+        return np.full(count, value, dtype=np.float64)[part]
+
+    arrays = {name: getattr(recipe, name) for name in ("basis", "powers", "streams")}
+    return recipe._replace(
+        learning_rate=each(recipe.learning_rate),
+        hyperparameters={name: each(value) for name, value in recipe.hyperparameters.items()},
+        **{name: value if value is None else value[part] for name, value in arrays.items()},
     )
-    measure = functools.partial(task.measure, predict=predict) if fast else task.measure
-    problem = Problem(
-        preconditioner=None if powers is None else place(powers),
-        hyperparameters={name: place(value)[:, None, None] for name, value in hyperparameters.items()},
-        hessian_product=product,
-        inputs=tensors["x_train"],
-        output_root=task.output_root,
-        streams=None if streams is None else torch.as_tensor(streams, dtype=torch.int32, device=device),
+
+
+def fit_batch(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Run:
+    """Train one batch of models; every name in its data that begins with x_ is rotated into the recipe's basis."""
+    models, module = rotated(models, recipe.basis), methods.load(recipe.method)
+    tensors = {key: tensor(value, place) for key, value in models.data.items()}
+    task, rate = make_task(models.network, tensors), tensor(recipe.learning_rate, place)
+    fast = faster(task, place.compiled, rate.device)
+    gradients = fast.gradients if fast else task.gradients
+    product = fast.hessian_product if fast else functools.partial(dense.hessian_product, gradients)
+    problem = problem_of(recipe, place)._replace(
+        hessian_product=product, inputs=tensors["x_train"], output_root=task.output_root
     )
-    compiled = None if getattr(module, "EAGER", False) else compiled
-    advance, step = choose_step(task, compiled, method, problem, rate, weight_decay)
+    compiled = None if getattr(module, "EAGER", False) else place.compiled
+    advance, step = choose_step(task, compiled, recipe.method, problem, rate, recipe.weight_decay)
     name = f"{step}, C++ gradients" if fast and step != "descent" else step
-    start = models.stack(initial, dtype, device)
-    run = train(
-        start,
-        gradients,
-        module,
-        problem,
-        rate,
-        weight_decay,
-        schedule(settings["steps"], settings["records"]),
-        measure,
-        names,
-        step == "torch.compile",
-        progress,
-        advance,
-        checkpoint and checkpoint.part(name),  # another way to make the steps rounds differently
-    )
+    start = dense.stack(models.initial, place.dtype, place.device)
+    rule = Rule(gradients, module, problem, rate, recipe.weight_decay, step == "torch.compile", advance)
+    measure = functools.partial(task.measure, predict=fast.predict) if fast else task.measure
+    record = Record(schedule(recipe.steps, recipe.records), measure, models.names, place.progress)
+    checkpoint = place.checkpoint and place.checkpoint.part(name)  # another way to make the steps rounds differently
+    run = train(start, rule, record, checkpoint)
     change = relative_change(start["weight1"], run.params["weight1"])
-    back = {} if basis is None else {"weight1": place(basis) @ run.params["weight1"]}
+    back = {} if recipe.basis is None else {"weight1": tensor(recipe.basis, place) @ run.params["weight1"]}
     return run._replace(params={**run.params, **back}, step=name, first_layer_change=change)
 
 
-def optimizer(method: str) -> Optimizer:
-    """Return the module of a method."""
-    return importlib.import_module(f"featurelearning.optimizers.{method}")
+def problem_of(recipe: Recipe, place: Place) -> Problem:
+    """Return what a recipe says of the problem, on the device."""
+    return Problem(
+        preconditioner=None if recipe.powers is None else tensor(recipe.powers, place),
+        hyperparameters={name: tensor(value, place)[:, None, None] for name, value in recipe.hyperparameters.items()},
+        streams=None if recipe.streams is None else torch.as_tensor(recipe.streams, dtype=torch.int32).to(place.device),
+    )
+
+
+def rotated(models: Models, basis: np.ndarray | None) -> Models:
+    """Return the models in the coordinates of a basis [m, d, d]: inputs x V, first-layer weights V^T W1."""
+    if basis is None:
+        return models
+    data = {key: value @ basis if key.startswith("x_") else value for key, value in models.data.items()}
+    pairs = zip(models.initial, basis, strict=True)
+    return models._replace(data=data, initial=[{**model, "weight1": v.T @ model["weight1"]} for model, v in pairs])
 
 
 def joined(runs: Sequence[Run]) -> Run:
@@ -200,7 +221,8 @@ def relative_change(start: Tensor, end: Tensor) -> np.ndarray:
     return ((end - start).norm(dim=(1, 2)) / start.norm(dim=(1, 2))).cpu().numpy()
 
 
-def tensor(array: np.ndarray | float, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+def tensor(array: np.ndarray | float, place: Place) -> Tensor:
     """Return an array on the device: integers as class labels, everything else in the floating-point type."""
     array = np.asarray(array)
-    return torch.as_tensor(array, dtype=torch.int64 if array.dtype.kind in "iu" else dtype, device=device)
+    dtype = torch.int64 if array.dtype.kind in "iu" else place.dtype
+    return torch.as_tensor(array, dtype=dtype, device=place.device)

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from featurelearning.files.checkpoints import Checkpoint
-from featurelearning.networks.models import WEIGHTS, Params
-from featurelearning.optimizers.problem import Gradients, Optimizer, Problem, State
+from featurelearning.networks import dense
+from featurelearning.networks.dense import Params
+from featurelearning.networks.layers import layers
+from featurelearning.optimizers.problem import Gradients, Optimizer, Problem, State, require_hyperparameters
+from featurelearning.training.methods import decoupled, name_of
 
 Advance = Callable[[Params, State, Tensor, int], tuple[Params, State, Tensor]]
 Measure = Callable[[Params], dict[str, Tensor]]
@@ -18,6 +21,33 @@ Measure = Callable[[Params], dict[str, Tensor]]
 
 class TrainingError(RuntimeError):
     """Training cannot start or go on; the message names the models, the step and the remedy."""
+
+
+class Rule(NamedTuple):
+    """How parameters are updated.
+
+    gradients: params -> (losses [m], gradients) of the data term; the L2 term is added by the loop, to the objective
+    or, for a method with decoupled weight decay, to the step. optimizer: a module of featurelearning.optimizers.
+    learning_rate: one number or one per model [m]. compiled: the step is, by torch.compile. advance: a faster way to
+    make the same updates.
+    """
+
+    gradients: Gradients
+    optimizer: Optimizer
+    problem: Problem
+    learning_rate: float | Tensor
+    weight_decay: float = 0.0
+    compiled: bool = False
+    advance: Advance | None = None
+
+
+class Record(NamedTuple):
+    """What is recorded: measures at some steps, the last of which ends the run; names: one for every model."""
+
+    steps: Sequence[int]
+    measure: Measure
+    names: Sequence[str]
+    progress: Callable[[int], None] = lambda step: None  # is told each of the steps
 
 
 class Position(NamedTuple):
@@ -53,7 +83,8 @@ def decayed(gradients: Params, params: Params, weight_decay: float) -> Params:
     """Add the gradient of weight_decay / 2 * sum of squared weights; biases are free of it."""
     if weight_decay == 0:
         return gradients
-    return {key: g + weight_decay * params[key] if key in WEIGHTS else g for key, g in gradients.items()}
+    weights = {layer.weight for layer in layers(params)}
+    return {key: g + weight_decay * params[key] if key in weights else g for key, g in gradients.items()}
 
 
 def penalised(gradients: Gradients, weight_decay: float) -> Gradients:
@@ -61,70 +92,54 @@ def penalised(gradients: Gradients, weight_decay: float) -> Gradients:
 
     def objective(params: Params) -> tuple[Tensor, Params]:
         losses, found = gradients(params)
-        squares = sum(params[key].square().sum(dim=(1, 2)) for key in WEIGHTS)
+        squares = sum(params[layer.weight].square().sum(dim=(1, 2)) for layer in layers(params))
         return losses + weight_decay / 2 * squares, decayed(found, params, weight_decay)
 
     return objective
 
 
-def train(
-    params: Params,
-    gradients: Gradients,
-    optimizer: Optimizer,
-    problem: Problem,
-    learning_rate: float | Tensor,
-    weight_decay: float,
-    steps: Sequence[int],
-    measure: Measure,
-    names: Sequence[str],
-    compiled: bool = False,
-    progress: Callable[[int], None] = lambda step: None,
-    advance: Advance | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> Run:
-    """Run params <- params - learning_rate * step(gradients) for steps[-1] updates and measure at each of `steps`.
+def train(params: Params, rule: Rule, record: Record, checkpoint: Checkpoint | None = None) -> Run:
+    """Run params <- params - learning_rate * step(gradients) up to the last of the recorded steps, and measure at each.
 
-    gradients: params -> (losses [m], gradients) of the data term; the L2 term is added here, to the objective or, for
-    a method with decoupled weight decay, to the step. optimizer: a module of featurelearning.optimizers. learning_rate:
-    one number or one per model [m]. names: a name for every model, for messages. advance: a faster way to make the same
-    updates. checkpoint: where the run is saved now and then, and from where it goes on, with the same values bit for
-    bit. A model whose gradient is not finite is masked from then on (NaN) and recorded; the others go on. Raises
-    TrainingError where a gradient is missing, where names and models differ in number, or where every model has
-    diverged.
+    params: of any network of named dense layers, see `dense`. checkpoint: where the run is saved now and then, and from
+    where it goes on, with the same values bit for bit. A model whose gradient is not finite is masked from then on
+    (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing, where names and models
+    differ in number, or where every model has diverged; ValueError where a hyper-parameter is missing.
     """
-    weight = params["weight1"]
-    rate = torch.as_tensor(learning_rate, dtype=weight.dtype, device=weight.device).reshape(-1, 1, 1)
-    if len(names) != len(weight):
-        raise TrainingError(f"names: {len(names)} given for {len(weight)} models; allowed: one name per model")
-    check_gradients(params, gradients(params)[1])
-    decoupled = getattr(optimizer, "DECOUPLED", False)
-    problem = problem._replace(objective=penalised(gradients, 0.0 if decoupled else weight_decay))
-    advance = advance or stepper(gradients, optimizer, problem, rate, weight_decay, compiled)
+    first = dense.leading(params)
+    rate = torch.as_tensor(rule.learning_rate, dtype=first.dtype, device=first.device)
+    if len(record.names) != len(first):
+        raise TrainingError(f"names: {len(record.names)} given for {len(first)} models; allowed: one name per model")
+    require_hyperparameters(name_of(rule.optimizer), rule.optimizer, rule.problem.hyperparameters)
+    check_gradients(params, rule.gradients(params)[1])
+    penalty = 0.0 if decoupled(rule.optimizer) else rule.weight_decay
+    problem = rule.problem._replace(objective=penalised(rule.gradients, penalty))
+    advance = rule.advance or stepper(rule._replace(problem=problem, learning_rate=rate))
     with torch.no_grad():
-        start = Position(params, optimizer.init(params, problem), updates_of(params))
-        saved = checkpoint and checkpoint.restore(weight.device)
-        return follow(Position(**saved) if saved else start, advance, steps, measure, names, progress, checkpoint)
+        start = Position(params, rule.optimizer.init(params, problem), updates_of(params))
+        saved = checkpoint and checkpoint.restore(first.device)
+        return follow(Position(**saved) if saved else start, advance, record, checkpoint)
 
 
-def stepper(
-    gradients: Gradients, optimizer: Optimizer, problem: Problem, rate: Tensor, weight_decay: float, compiled: bool
-) -> Advance:
+def stepper(rule: Rule) -> Advance:
     """Return the function that makes `count` updates of all models, the general path; see `train`.
 
     (params, state, updates, count) -> (params, state, updates); updates [m] counts the finite updates of each model.
+    The rule's learning rate is a tensor, and its problem has the objective where the method asks for it.
     """
-
-    decoupled = getattr(optimizer, "DECOUPLED", False)
+    gradients, optimizer, problem, rate, weight_decay = rule[:5]
+    apart = decoupled(optimizer)
 
     def once(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
-        total = gradients(params)[1] if decoupled else decayed(gradients(params)[1], params, weight_decay)
+        total = gradients(params)[1] if apart else decayed(gradients(params)[1], params, weight_decay)
         step, state = optimizer.update(total, state, params, problem)
-        step = decayed(step, params, weight_decay) if decoupled else step
-        new = {key: value - rate * step[key] for key, value in params.items()}
+        step = decayed(step, params, weight_decay) if apart else step
+        new = {key: value - dense.each(rate, value) * step[key] for key, value in params.items()}
         alive = finite(new)  # a gradient that is not finite makes its parameter so: one look serves both
-        return {key: torch.where(alive[:, None, None], v, torch.nan) for key, v in new.items()}, state, updates + alive
+        masked = {key: torch.where(dense.each(alive, v), v, torch.nan) for key, v in new.items()}
+        return masked, state, updates + alive
 
-    once = torch.compile(once, dynamic=False) if compiled and not getattr(optimizer, "EAGER", False) else once
+    once = torch.compile(once, dynamic=False) if rule.compiled and not getattr(optimizer, "EAGER", False) else once
 
     def advance(params: Params, state: State, updates: Tensor, count: int) -> tuple[Params, State, Tensor]:
         for _ in range(count):
@@ -136,8 +151,8 @@ def stepper(
 
 def updates_of(params: Params) -> Tensor:
     """Return the count of finite updates of each model [m] before the first."""
-    weight = params["weight1"]
-    return torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
+    first = dense.leading(params)
+    return torch.zeros(len(first), dtype=torch.int32, device=first.device)
 
 
 def approach(position: Position, target: int, advance: Advance, checkpoint: Checkpoint | None) -> Position:
@@ -155,19 +170,12 @@ def approach(position: Position, target: int, advance: Advance, checkpoint: Chec
     return position
 
 
-def follow(
-    position: Position,
-    advance: Advance,
-    steps: Sequence[int],
-    measure: Measure,
-    names: Sequence[str],
-    progress: Callable[[int], None],
-    checkpoint: Checkpoint | None,
-) -> Run:
-    """Apply `advance` up to the last of `steps`, measuring at each that is not recorded yet; see `train`."""
+def follow(position: Position, advance: Advance, record: Record, checkpoint: Checkpoint | None) -> Run:
+    """Apply `advance` up to the last step of the record, measuring at each that is not recorded yet; see `train`."""
+    steps = record.steps
     for target in map(int, steps[len(position.curves) :]):
         position = approach(position, target, advance, checkpoint)
-        seen = measure(position.params)
+        seen = record.measure(position.params)
         alive = position.updates == target
         if target == steps[-1]:  # an error that overflows dates no divergence before, but is none to end with
             alive &= finite(seen)
@@ -175,18 +183,18 @@ def follow(
             position = position._replace(updates=torch.where(alive, updates, updates.clamp(max=target - 1)))
         if not alive.any():
             raise TrainingError(
-                f"every model diverged, the first in step {int(position.updates.min()) + 1}: {', '.join(names)}; "
-                "allowed: a finite gradient in at least one model; lower the learning rate"
+                f"every model diverged, the first in step {int(position.updates.min()) + 1}: {', '.join(record.names)}"
+                "; allowed: a finite gradient in at least one model; lower the learning rate"
             )
-        record = {key: torch.where(alive, value, torch.nan) for key, value in seen.items()}
-        position = position._replace(curves=(*position.curves, record))
-        progress(target)
+        curve = {key: torch.where(alive, value, torch.nan) for key, value in seen.items()}
+        position = position._replace(curves=(*position.curves, curve))
+        record.progress(target)
     if checkpoint:
         checkpoint.save(position._asdict())  # one of several parts, or what is left is removed at once
     params, _, updates, _, curves = position
     alive = updates == steps[-1]
-    stacked = {key: torch.stack([record[key] for record in curves], dim=-1).cpu().numpy() for key in curves[0]}
-    params = {key: torch.where(alive[:, None, None], value, torch.nan) for key, value in params.items()}
+    stacked = {key: torch.stack([curve[key] for curve in curves], dim=-1).cpu().numpy() for key in curves[0]}
+    params = {key: torch.where(dense.each(alive, value), value, torch.nan) for key, value in params.items()}
     return Run(params, stacked, torch.where(alive, -1, updates + 1).cpu().numpy())
 
 

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from featurelearning.networks.models import Params, forward
+from featurelearning.networks import dense
+from featurelearning.networks.dense import Params
 
 BLOCK = 400  # samples at a time on a CPU: a model's hidden layer for a block stays in the processor's cache
+Predict = Callable[[Params, Tensor], Tensor]  # outputs [m, n, o] for inputs [m, n, d]
 
 
-def predict(params: Params, x: Tensor) -> Tensor:
-    """Return the outputs [m, n, o] for inputs [m, n, d]; on a CPU a model and a block of samples at a time."""
+def predict(forward: Predict, params: Params, x: Tensor) -> Tensor:
+    """Return a network's outputs [m, n, o] for inputs [m, n, d]; on a CPU a model and a block of samples at a time."""
     if x.device.type != "cpu":
         return forward(params, x)
     outputs = []
@@ -28,22 +30,19 @@ def regression(
     x_test: Tensor,
     y_test: Tensor,
     clean_test: Tensor,
-    predict: Callable[[Params, Tensor], Tensor] = predict,
+    predict: Predict,
 ) -> dict[str, Tensor]:
-    """Return the mean squared errors [m] on the training labels, the test labels and the noise-free teacher.
-
-    predict: a faster function for the outputs.
-    """
-    train, test = predict(params, x_train)[..., 0], predict(params, x_test)[..., 0]
+    """Return the mean squared errors [m] on the training labels, the test labels and the noise-free teacher."""
+    train, test = predict(params, x_train), predict(params, x_test)
     return {
-        "train_mse": ((train - y_train) ** 2).mean(dim=-1),
-        "test_mse": ((test - y_test) ** 2).mean(dim=-1),
-        "clean_mse": ((test - clean_test) ** 2).mean(dim=-1),
+        "train_mse": dense.mean_squared_error(train, y_train),
+        "test_mse": dense.mean_squared_error(test, y_test),
+        "clean_mse": dense.mean_squared_error(test, clean_test),
     }
 
 
 def classification(
-    params: Params, x_train: Tensor, y_train: Tensor, x_validation: Tensor, y_validation: Tensor
+    params: Params, x_train: Tensor, y_train: Tensor, x_validation: Tensor, y_validation: Tensor, predict: Predict
 ) -> dict[str, Tensor]:
     """Return the mean cross-entropy [m] on the training samples and the accuracies on training and validation."""
     outputs = predict(params, x_train)

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from featurelearning.files import records
+from featurelearning.networks.layers import dimensions, long_names, parameters
 from featurelearning.training.names import NAMES
-
-PARAMETERS = ("weight1", "bias1", "weight2", "bias2")
 
 
 def trained(run, coords: Mapping, steps: np.ndarray, attributes: Mapping, inputs: str, names: Mapping):
@@ -15,16 +14,15 @@ def trained(run, coords: Mapping, steps: np.ndarray, attributes: Mapping, inputs
 
     inputs: the dimension of the first layer's inputs. names: the long names and units of what NAMES does not have.
     """
-    dims = {"weight1": (inputs, "hidden"), "bias1": ("bias", "hidden")}
-    dims |= {"weight2": ("hidden", "output"), "bias2": ("bias", "output")}
+    dims, about = dimensions(run.params, inputs), long_names(run.params)
     variables = {name: (("seed", "step"), curve) for name, curve in run.curves.items()}
     variables |= {name: (("seed", *dims[name]), value.cpu().numpy()) for name, value in run.params.items()}
     variables["diverged_at"] = (("seed",), run.diverged_at)
     variables["first_layer_change"] = (("seed",), run.first_layer_change)
     attributes = {**attributes, "training_step": run.step}
-    return records.dataset(variables, {**coords, "step": steps}, attributes, {**NAMES, **names})
+    return records.dataset(variables, {**coords, "step": steps}, attributes, {**about, **NAMES, **names})
 
 
 def model_parameters(result) -> dict[str, np.ndarray]:
     """Return the parameters of a trained model or shard as a dict of arrays, in double precision."""
-    return {name: result[name].values.astype(np.float64) for name in PARAMETERS}
+    return {name: result[name].values.astype(np.float64) for name in parameters(result.data_vars)}

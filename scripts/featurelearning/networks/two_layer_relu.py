@@ -4,15 +4,23 @@ Layout, with m models, d inputs, h hidden units, o outputs and n samples of each
 weight1 [m, d, h], bias1 [m, 1, h], weight2 [m, h, o], bias2 [m, 1, o]; inputs [m, n, d].
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Params = dict[str, Tensor]
-Loss = Callable[[Params, Tensor, Tensor], Tensor]
-WEIGHTS = ("weight1", "weight2")
+from featurelearning.networks import dense
+from featurelearning.networks import two_layer_kernels as kernels
+from featurelearning.networks.dense import Params
+from featurelearning.networks.layers import layers
+
+__all__ = ["forward", "hidden", "init", "kernels", "layers"]
+
+
+def init(rng: np.random.Generator, widths: Sequence[int], scale: float) -> dict[str, np.ndarray]:
+    """Draw one model of widths d, h, o by `kaiming_uniform`."""
+    return kaiming_uniform(rng, *widths, scale)
 
 
 def kaiming_uniform(rng: np.random.Generator, d: int, h: int, o: int, scale: float) -> dict[str, np.ndarray]:
@@ -38,14 +46,6 @@ def torch_default(rng: np.random.Generator, d: int, h: int, o: int) -> dict[str,
     }
 
 
-def stack(models: list[dict[str, np.ndarray]], dtype: torch.dtype, device: torch.device | str = "cpu") -> Params:
-    """Return the models as one dict of tensors with a leading model dimension."""
-    return {
-        key: torch.as_tensor(np.stack([model[key] for model in models]), dtype=dtype, device=device)
-        for key in models[0]
-    }
-
-
 def hidden(params: Params, x: Tensor) -> Tensor:
     """Return the features relu(x W1 + b1) [m, n, h]."""
     return torch.baddbmm(params["bias1"], x, params["weight1"]).relu()
@@ -58,35 +58,20 @@ def forward(params: Params, x: Tensor) -> Tensor:
 
 def mean_squared_error(params: Params, x: Tensor, y: Tensor) -> Tensor:
     """Return (1/n) sum_i (f(x_i) - y_i)^2 of each model [m] for labels y [m, n]."""
-    return ((forward(params, x)[..., 0] - y) ** 2).mean(dim=-1)
+    return dense.mean_squared_error(forward(params, x), y)
 
 
 def cross_entropy(params: Params, x: Tensor, y: Tensor) -> Tensor:
     """Return the mean cross-entropy of each model [m] for integer labels y [m, n]."""
-    log_p = forward(params, x).log_softmax(dim=-1)
-    return -log_p.gather(-1, y[..., None]).mean(dim=(-1, -2))
-
-
-def autograd_gradients(params: Params, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Params]:
-    """Return the losses [m] and, by reverse-mode differentiation, their gradients: the general path.
-
-    The sum of the losses over models has each model's own gradient in that model's slice.
-    """
-
-    def total(params: Params) -> tuple[Tensor, Tensor]:
-        losses = loss(params, x, y)
-        return losses.sum(), losses
-
-    gradients, (_, losses) = torch.func.grad_and_value(total, has_aux=True)(params)
-    return losses, gradients
+    return dense.cross_entropy(forward(params, x), y)
 
 
 def mse_gradients(params: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
     """Return the losses [m] and gradients of the mean squared error of one-output networks in closed form.
 
     With X~ = [X, 1], residual r = 2 (f - y) / n and M = 1[X~ W~ > 0], the one product S = X~^T diag(r) M serves both
-    layers: dL/dW~ = S * w2 and dL/dw2 = column sums of W~ * S. Same values as `autograd_gradients`, at two batched
-    products a step. x [m, n, d], y [m, n]. Source: derived here.
+    layers: dL/dW~ = S * w2 and dL/dw2 = column sums of W~ * S. Same values as `dense.autograd_gradients`, at two
+    batched products a step. x [m, n, d], y [m, n]. Source: derived here.
     """
     weight1, bias1, weight2 = params["weight1"], params["bias1"], params["weight2"].transpose(1, 2)
     preactivation = torch.baddbmm(bias1, x, weight1)

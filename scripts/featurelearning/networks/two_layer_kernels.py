@@ -1,0 +1,138 @@
+"""Compiled C++ of two-layer ReLU networks of one output and the squared error, for CPUs.
+
+It makes many steps of descent with a preconditioned first layer in one call, or gradients, Hessian products, outputs.
+See two_layer_kernels.cpp for how.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from featurelearning.networks.dense import Params
+
+SOURCE = Path(__file__).with_suffix(".cpp")
+# Not -ffast-math: a NaN must reach the loss, which is how a diverged model is found.
+FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-shared", "-fPIC")
+TYPES = {torch.float32: "float", torch.float64: "double"}
+ARGUMENTS = {
+    "descend": (7, 10),
+    "derive": (5, 6),
+    "predict": (5, 3),
+}  # of each compiled function, how many integers and pointers
+ORDER = ("weight1", "bias1", "weight2", "bias2")
+
+
+@functools.cache
+def build(cache: Path) -> ctypes.CDLL | None:
+    """Return the compiled library, built into the cache if it is not there; None, and a line, where it can't be."""
+    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    if compiler is None:
+        print("compile: no C++ compiler (g++, clang++, $CXX): the general step runs instead, slower")
+        return None
+    key = hashlib.sha256(" ".join([SOURCE.read_text(encoding="utf-8"), compiler, *FLAGS]).encode()).hexdigest()[:16]
+    path = cache / f"{SOURCE.stem}-{key}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4()}.tmp")  # another job may build it at the same time
+        built = subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(temporary)], capture_output=True, text=True)
+        if built.returncode:
+            print(f"compile: {compiler} failed, the general step runs instead, slower:\n{built.stderr.strip()}")
+            return None
+        os.replace(temporary, path)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        print(f"compile: {path} cannot be loaded ({error}), the general step runs instead, slower")
+        return None
+
+
+@functools.cache
+def entry(code: ctypes.CDLL, name: str, dtype: torch.dtype):
+    """Return a compiled function for a floating-point type."""
+    integers, pointers = ARGUMENTS[name]
+    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_int] * integers, *[ctypes.c_void_p] * pointers)
+    return signature.in_dll(code, f"{name}_{TYPES[dtype]}")
+
+
+def descend(
+    code: ctypes.CDLL,
+    params: Params,
+    x: Tensor,
+    y: Tensor,
+    preconditioner: Tensor,
+    rate: Tensor,
+    weight_decay: Tensor,
+    count: int,
+) -> tuple[Params, Tensor]:
+    """Return the parameters after `count` steps of each model, and how many it made [m]: it stops at a loss not finite.
+
+    x [m, n, d], y [m, n], preconditioner [m, d] or [m, d, d], rate and weight_decay [m]; contiguous CPU tensors of one
+    type. The steps are those of `sigma_power` on the mean squared error, with weight decay on the weights.
+    """
+    (m, n, d), new = x.shape, {key: params[key].clone(memory_format=torch.contiguous_format) for key in ORDER}
+    done = torch.zeros(m, dtype=torch.int32)
+    pointers = [value.data_ptr() for value in [x, y, preconditioner, rate, weight_decay, *new.values(), done]]
+    h, threads = new["weight1"].shape[2], torch.get_num_threads()
+    entry(code, "descend", x.dtype)(m, n, d, h, count, threads, preconditioner.ndim == 3, *pointers)
+    return new, done
+
+
+torch.library.define(
+    "featurelearning::derive", "(str folder, Tensor x, Tensor y, Tensor[] params, Tensor[] direction) -> Tensor[]"
+)
+
+
+@torch.library.register_fake("featurelearning::derive")
+def empty(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
+    """Return tensors of the shapes that `derive` returns: all that torch.compile needs to know of it."""
+    return [x.new_empty(len(x)), *(torch.empty_like(p, memory_format=torch.contiguous_format) for p in params)]
+
+
+@torch.library.impl("featurelearning::derive", "CPU")
+def derive(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
+    """Return the losses [m] and, in ORDER, their gradients or, where there is a direction, their Hessians times it.
+
+    folder: of the compiled library. An operator of torch, so that a step around it is compiled as one graph.
+    """
+    (m, n, d), h = x.shape, params[0].shape[2]
+    new = empty(folder, x, y, params, direction)
+    tensors = [value.contiguous() for value in (x, y, *params, *direction, *new)]  # held until the call has ended
+    places = [value.data_ptr() for value in tensors]
+    x_y, first, second, loss, out = places[:2], places[2:6], places[6:-5], places[-5], places[-4:]
+    arrays = [(ctypes.c_void_p * 4)(*four) if four else None for four in (first, second, out)]
+    code = entry(build(Path(folder)), "derive", x.dtype)
+    code(m, n, d, h, torch.get_num_threads(), *x_y, *arrays, loss)
+    return new
+
+
+def gradients(params: Params, folder: Path, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+    """Return what `two_layer_relu.mse_gradients` does, by the library that is built in a folder."""
+    here = [params[key] for key in ORDER]
+    losses, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, [])
+    return losses, dict(zip(ORDER, found, strict=True))
+
+
+def predict(params: Params, x: Tensor, folder: Path) -> Tensor:
+    """Return what `two_layer_relu.forward` does for networks of one output, by the library built in a folder."""
+    (m, n, d), out = x.shape, x.new_empty(x.shape[:2])
+    tensors = [x.contiguous(), *(params[key].contiguous() for key in ORDER)]
+    inputs, *here = (value.data_ptr() for value in tensors)
+    code, h = entry(build(folder), "predict", x.dtype), params["weight1"].shape[2]
+    code(m, n, d, h, torch.get_num_threads(), inputs, (ctypes.c_void_p * 4)(*here), out.data_ptr())
+    return out[..., None]
+
+
+def hessian_product(params: Params, v: Params, folder: Path, x: Tensor, y: Tensor) -> Params:
+    """Return what `dense.hessian_product` does for the mean squared error, by the library built in a folder."""
+    here, direction = ([tensors[key] for key in ORDER] for tensors in (params, v))
+    _, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, direction)
+    return dict(zip(ORDER, found, strict=True))

@@ -1,0 +1,55 @@
+"""Methods by name: the modules of featurelearning.optimizers, and what each says of itself."""
+
+import importlib
+import pkgutil
+
+from featurelearning import optimizers
+from featurelearning.networks.dense import Network
+from featurelearning.optimizers.problem import Optimizer
+
+
+def load(method: str) -> Optimizer:
+    """Return the module of a method; raises ValueError, naming those that there are, where there is none."""
+    name = f"{optimizers.__name__}.{method}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        module = None
+    if not hasattr(module, "update"):
+        raise ValueError(f"method: {method!r} is unknown; allowed: {', '.join(known())}; write one of them")
+    return module
+
+
+def known() -> dict[str, Optimizer]:
+    """Return the modules of all methods by name."""
+    names = [found.name for found in pkgutil.iter_modules(optimizers.__path__)]
+    modules = {name: importlib.import_module(f"{optimizers.__name__}.{name}") for name in names}
+    return {name: module for name, module in modules.items() if hasattr(module, "update")}
+
+
+def name_of(module: object) -> str:
+    """Return the last name of a module, or the name of a class's instance."""
+    return getattr(module, "__name__", type(module).__name__).split(".")[-1]
+
+
+def decoupled(optimizer: Optimizer) -> bool:
+    """Return whether a method's weight decay is added to its step instead of the objective."""
+    return getattr(optimizer, "DECOUPLED", False)
+
+
+def works_on(optimizer: Optimizer, network: str) -> bool:
+    """Return whether a method works on a network, the name of its module."""
+    return network in getattr(optimizer, "NETWORKS", (network,))
+
+
+def require_network(method: str, network: Network) -> None:
+    """Raise ValueError, naming the methods that there are for it, where a method does not work on a network."""
+    name, module = name_of(network), load(method)
+    if not works_on(module, name):
+        others = ", ".join(other for other, found in known().items() if works_on(found, name))
+        raise ValueError(
+            f"method: {method} works on {', '.join(module.NETWORKS)} alone, but the network is {name}; "
+            f"allowed for it: {others}; choose one of them"
+        )

@@ -1,0 +1,1 @@
+"""The toy paper's part of the workflow."""
