@@ -2,11 +2,17 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 from filelock import FileLock
 
-from repository import reproduce
+from repository import ROOT, reproduce
+
+# Rule scripts are no package, and each paper's tests have helpers of their own.
+sys.path[:0] = [
+    str(path) for floor in ("scripts", "tests") for path in sorted((ROOT / floor).iterdir()) if path.is_dir()
+]
 
 # Files that take minutes come first, so that they do not end last where files run side by side. Slurm's wait more than
 # they compute: whatever else there is fills the time.

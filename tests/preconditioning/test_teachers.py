@@ -10,7 +10,6 @@ from scipy import stats
 from featurelearning.preconditioning import kinds, single_index, teachers
 from featurelearning.seeding import generator
 from references import EXACT, MONTE_CARLO, assert_close
-from workflow.core import checks
 
 CASES = {
     "High": np.array([10.0] + [0.1] * 9),

@@ -1,7 +1,6 @@
 """A fixed part of the gradient as the step; the smallest method with a hyper-parameter."""
 
 from featurelearning.networks.dense import Params
-
 from featurelearning.optimizers.problem import Problem, State
 
 HYPERPARAMETERS = {"factor": (0, 1)}
