@@ -1,4 +1,4 @@
-"""The run of config/tiny.yaml that the tests of the workflow and of its report share."""
+"""What all tests share: the run of config/tiny.yaml, the order of the files, one thread for each process of pytest."""
 
 import os
 import shutil
@@ -9,8 +9,22 @@ from filelock import FileLock
 
 from repository import ROOT, reproduce
 
-# The scripts and the tests of every paper, as modules.
-sys.path[:0] = [str(folder) for place in ("scripts", "tests") for folder in (ROOT / place).iterdir() if folder.is_dir()]
+# Rule scripts are no package, and each paper's tests have helpers of their own.
+sys.path[:0] = [
+    str(path) for floor in ("scripts", "tests") for path in sorted((ROOT / floor).iterdir()) if path.is_dir()
+]
+
+# Files that take minutes come first, so that they do not end last where files run side by side. Slurm's wait more than
+# they compute: whatever else there is fills the time.
+FIRST = ("test_slurm.py", "test_kills.py", "test_workflow.py", "test_faults.py")
+SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
+
+if SIDE_BY_SIDE:  # before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +34,7 @@ def finished(tmp_path_factory):
     It is only to be read: others copy it meanwhile.
     """
     shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    shared = shared.parent if SIDE_BY_SIDE else shared
     folder, failure = shared / "finished", shared / "failure.txt"
     with FileLock(shared / "finished.lock"):
         if not folder.exists() and (said := reproduce(folder)):
