@@ -32,6 +32,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+DRAWN = {figure: study for study in STUDIES.values() for figure in study.figures}  # the study of each figure
+
 # Whether this is no run, but the making of a report of what there is.
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 
@@ -167,6 +169,22 @@ def of_study(name):
 def of_paper(paper):
     """Return the files that all studies of a paper end in."""
     return [file for name, study in STUDIES.items() if study.paper == paper for file in of_study(name)]
+
+
+def category(kind):
+    """Return the category of a paper's figures or verdicts in the report, as a function of wildcards."""
+    return lambda wildcards: f"{rooms.signs(CONFIG)[wildcards.paper]} {kind}"
+
+
+def figure_labels(wildcards):
+    """Return how the report names a figure: its place, and what it shows."""
+    number = list(DRAWN).index(wildcards.figure) + 1
+    return {"figure": f"{number:02d} {wildcards.figure}", "shows": DRAWN[wildcards.figure].figures[wildcards.figure]}
+
+
+def judged_with(study):
+    """Return the studies that the claims of a study compare, as far as they are planned."""
+    return [name for name in rooms.compared(CLAIMS, study) if name in STUDIES]
 
 
 # For the first page of the report.
