@@ -94,9 +94,9 @@ def test_tiny_over_default_is_valid_and_has_the_same_studies():
     cfg = configuration.validate(config)
     assert cfg.seeds > cfg.seeds_per_shard, "tiny must have two shards"
     assert cfg.noise.estimators == {"population": (1.0, 2.0), "empirical": (1.0,)}
-    assert cfg.compile and cfg.theory == configuration.validate(DEFAULT).theory, (
-        "tiny runs the code that the default runs"
-    )
+    assert cfg.compile, "tiny runs the code that the default runs"
+    own = {"steps", "learning_rate", "only", "methods"}
+    assert cfg.theory.model_dump(exclude=own) == configuration.validate(DEFAULT).theory.model_dump(exclude=own)
     assert {"sgd", "sigma_power"} < set(cfg.ood.methods) and set(cfg.noise.methods) == {"sam"}
 
 
