@@ -5,8 +5,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "featurelearning" / "optimizers"
 BY_COVARIANCE = "sigma_power"  # its preconditioner is a power of a covariance: an arm per estimator and exponent
-
-
 Range = tuple[float | None, float | None]  # the least and the largest value allowed; None: no bound
 
 

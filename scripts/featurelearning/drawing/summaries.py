@@ -4,29 +4,19 @@ Means and 95 % intervals are taken on the scale of the axis: on a log axis the m
 contrasts of the claims. Data sets are xarray objects in the layout of results/*.nc; this module only selects from them.
 """
 
+import ast
+import functools
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
 from featurelearning.evidence import statistics
 
 LEVEL = 0.95  # pointwise: figures show estimates, the claims judge them
-METHODS = {  # how a figure names a method; one that is not listed has its own name
-    "sigma_power": "$\\Sigma^{\\,p}$",
-    "sgd": "SGD",
-    "adam": "Adam",
-    "sam": "SAM",
-    "adahessian": "AdaHessian",
-    "diagonal_hessian": "exact diagonal",
-    "kfac": "K-FAC",
-    "kfac_input": "K-FAC input",
-    "kfac_output": "K-FAC output",
-    "shampoo": "Shampoo",
-    "lbfgs": "L-BFGS",
-    "sophia": "Sophia",
-}
+OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
 SYMBOLS = {"rho": "$\\rho$", "p": "$p$"}
 
 
@@ -62,7 +52,15 @@ def label(cell) -> str:
     values |= {"p": cell["p"].item()} if np.isfinite(cell["p"].item()) else {}
     swept = [key for key in values if re.search(rf"_{key}[-+\d]", arm)]
     texts = [f"{SYMBOLS.get(key, key)} = {values[key]:g}".replace("-", "\N{MINUS SIGN}") for key in swept]
-    return ", ".join([METHODS.get(method, method), *texts])
+    return ", ".join([method_label(method), *texts])
+
+
+@functools.cache
+def method_label(method: str) -> str:
+    """Return how a figure names a method: the LABEL of its module, read without importing torch, or else its name."""
+    path = OPTIMIZERS / f"{method}.py"
+    found = re.search(r"^LABEL = (\".*\")$", path.read_text(encoding="utf-8"), re.MULTILINE) if path.is_file() else None
+    return ast.literal_eval(found[1]) if found else method
 
 
 def seeds(n: int, log: bool, drawn: str = "Lines") -> str:

@@ -14,6 +14,8 @@ from featurelearning.networks.dense import Params
 from featurelearning.optimizers import signs
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "AdaHessian"
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-16
 HYPERPARAMETERS = {"p": (None, None)}
 NETWORKS = ("two_layer_relu",)

@@ -6,6 +6,8 @@ from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "Adam"
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 

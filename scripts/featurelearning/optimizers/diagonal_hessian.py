@@ -5,6 +5,7 @@ from featurelearning.networks.dense import Params
 from featurelearning.optimizers import adahessian
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "exact diagonal"
 HYPERPARAMETERS = {"p": (None, None)}
 NETWORKS = ("two_layer_relu",)
 DECOUPLED = True

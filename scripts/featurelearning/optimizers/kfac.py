@@ -21,6 +21,7 @@ from featurelearning.networks.dense import Params
 from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "K-FAC"
 HYPERPARAMETERS = {"damping": (1e-12, None)}
 NETWORKS = ("two_layer_relu",)
 BIASES = {"weight1": "bias1", "weight2": "bias2"}

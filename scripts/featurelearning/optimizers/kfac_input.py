@@ -6,6 +6,8 @@ from featurelearning.optimizers import kfac
 from featurelearning.optimizers.kfac import HYPERPARAMETERS, NETWORKS, init
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "K-FAC input"
+
 __all__ = ["HYPERPARAMETERS", "NETWORKS", "init", "update"]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Gradients, Problem, State
 
+LABEL = "L-BFGS"
 EAGER = True
 NETWORKS = ("two_layer_relu",)
 HISTORY = 10

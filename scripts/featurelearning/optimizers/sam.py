@@ -5,6 +5,7 @@ import torch
 from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "SAM"
 HYPERPARAMETERS = {"rho": (0, None)}
 
 

@@ -3,6 +3,8 @@
 from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "SGD"
+
 
 def init(params: Params, problem: Problem) -> State:
     """Return the empty state."""

@@ -12,6 +12,7 @@ from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "Shampoo"
 EAGER = True
 NETWORKS = ("two_layer_relu",)
 INTERVAL = 128

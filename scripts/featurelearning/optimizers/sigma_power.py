@@ -6,6 +6,8 @@ Every other parameter takes the plain gradient; no damping, averaging or normali
 from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "$\\Sigma^{\\,p}$"
+
 
 def init(params: Params, problem: Problem) -> State:
     """Return the empty state; raises ValueError where the preconditioner does not fit the first layer."""

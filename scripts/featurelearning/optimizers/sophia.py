@@ -12,6 +12,8 @@ from featurelearning.networks.dense import Params
 from featurelearning.optimizers.adahessian import hutchinson
 from featurelearning.optimizers.problem import Problem, State
 
+LABEL = "Sophia"
+
 BETA1, BETA2, GAMMA, EPSILON, PERIOD = 0.96, 0.99, 0.01, 1e-12, 10
 EAGER = True  # nine updates of ten need no Hessian product
 DECOUPLED = True

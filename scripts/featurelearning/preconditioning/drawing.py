@@ -52,4 +52,4 @@ def theory_label(key: str) -> str:
     """Return how a figure names an optimiser or a preconditioner of the theory study."""
     if match := re.fullmatch(rf"({'|'.join(POWERS)})_p([-+.\d]+)", key):
         return f"{POWERS[match[1]]}^{{{float(match[2]):+g}}}$"
-    return summaries.METHODS.get(key, key)
+    return summaries.method_label(key)
