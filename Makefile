@@ -4,6 +4,8 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
+# Own code first: another checkout's package may be installed in .venv, or lie on PYTHONPATH.
+export PYTHONPATH := $(CURDIR)/scripts$(if $(PYTHONPATH),:$(PYTHONPATH))
 READY := .venv/.stamp
 DRY := $(filter -n --dry-run --dryrun,$(ARGS))
 # This machine's limits: its cores, and one training at a time on its GPU. A profile has its own: --cores would hold
@@ -18,7 +20,7 @@ help:       ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 list: $(READY)       ## list the papers and studies, their jobs and times (with the ARGS of the run)
-	@$(BIN)/python workflow/core/listing.py $(ARGS)
+	@$(BIN)/python -m workflow.core.listing $(ARGS)
 
 reproduce: $(READY)  ## reproduce everything, or what ONLY names, then make the report
 	$(BIN)/snakemake $(ONLY) $(LIMITS) $(ARGS)
@@ -45,7 +47,7 @@ lint: $(READY)       ## check style, formatting and the workflow
 	$(BIN)/snakefmt --check workflow && $(BIN)/snakemake --lint
 
 bench: $(READY)      ## measure speed and print one table
-	$(BIN)/python tests/bench.py $(ARGS)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 report: results/report.html  ## make the report of finished results (with the ARGS that made them)
 

@@ -16,24 +16,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
+
+from featurelearning.networks import curvature, dense, two_layer_kernels, two_layer_relu
+from featurelearning.optimizers import sigma_power
+from featurelearning.optimizers.problem import Problem
+from featurelearning.training import descent, devices, loop
+from featurelearning.training import methods as methods_by_name
+from tests import bench_workflow
+from tests.preconditioning import synthetic
+from workflow.core import configuration
+from workflow.preconditioning import grid
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
-
-import synthetic  # noqa: E402
-from featurelearning.networks import curvature, dense, two_layer_kernels, two_layer_relu  # noqa: E402
-from featurelearning.optimizers import sigma_power  # noqa: E402
-from featurelearning.optimizers.problem import Problem  # noqa: E402
-from featurelearning.training import descent, devices, loop  # noqa: E402
-from featurelearning.training import methods as methods_by_name  # noqa: E402
-from workflow.core import configuration  # noqa: E402
-from workflow.preconditioning import grid  # noqa: E402
-
 MODELS, SAMPLES, INPUTS, HIDDEN = 10, 200, 10, 500
 FLOP = 4 * SAMPLES * (INPUTS + 1) * HIDDEN + 4 * SAMPLES * HIDDEN  # of one model-step
 CACHE = ROOT / ".cache" / "compile"
@@ -226,7 +225,7 @@ def seeds_for(cells: int, default: dict) -> int:
 
 def scale() -> list[tuple[str, str, str]]:
     """Return the rows on large grids: planning them, and gathering their results."""
-    default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    default = configuration.default()
     rows = [dry_run("dry-run of the default grid", "<= 6 s", "threads=1")]
     for cells, size, bar in ((10_000, 10, "<= 15 s"), (100_000, 100, "<= 20 s")):
         settings = (f"seeds={seeds_for(cells, default)}", f"seeds_per_shard={size}")
@@ -248,7 +247,9 @@ def gathering(shards: int) -> float:
             input=synthetic.Names(**{stage: [names[stage] for names in files] for stage in ("train", "evaluate")}),
             output=[f"{folder}/noise.nc"],
             log=[f"{folder}/log"],
+            scriptdir=str(ROOT / "scripts" / "preconditioning"),
             params=synthetic.Names(
+                study="noise",
                 arms=[arm],
                 seeds=10 * shards,
                 snrs=[1.0],
@@ -259,7 +260,7 @@ def gathering(shards: int) -> float:
             ),
         )
         start = time.perf_counter()
-        runpy.run_path(str(ROOT / "scripts" / "aggregate_noise.py"), {"snakemake": job})
+        runpy.run_path(str(ROOT / "scripts" / "preconditioning" / "aggregate_noise.py"), {"snakemake": job})
         return time.perf_counter() - start
 
 
@@ -272,7 +273,7 @@ def job(name: str) -> dict[str, float]:
 
 def fixed_cost() -> tuple[str, str, str]:
     """Return the row on a train job of one step: its time is the cost of starting, reading and writing."""
-    target = "results/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0009.nc"
+    target = "results/preconditioning/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0009.nc"
     with tempfile.TemporaryDirectory() as folder:
         config = ["single_index={steps: 1}", f"compile_cache={ROOT / '.cache' / 'compile'}"]
         command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "--directory", folder, "--config"]
@@ -287,22 +288,17 @@ def whole_run(cores: int = 2) -> list[tuple[str, str, str]]:
     jobs = {path: job(path) for path in (ROOT / "results" / "benchmarks").rglob("*.tsv")}
     if not jobs:
         return [("whole runs", "no results/benchmarks here: run make reproduce first", "")]
-    steps = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["single_index"]["steps"]
-    noise = [j["s"] for path, j in jobs.items() if "/noise/" in str(path) and "population" in str(path)]
-    mnist = [j["s"] for path, j in jobs.items() if "/ood/" in str(path)]
     peak = max(jobs, key=lambda path: jobs[path].get("max_rss", 0))
+    studies = Counter()
+    for path, found in jobs.items():
+        studies[" ".join(path.relative_to(ROOT / "results" / "benchmarks").parts[:2])] += found["s"]
+    rows = [
+        (f"{name}: job time / {cores}", f"{sum_ / cores / 60:.1f} min", "") for name, sum_ in studies.most_common(9)
+    ]
+    total = f"{studies.total() / cores / 60:.1f} min"
     return [
-        (
-            f"noise study, population, {steps} steps: job time / {cores}",
-            f"{sum(noise) / cores / 60:.1f} min",
-            "<= 20 min",
-        ),
-        (f"MNIST study: job time / {cores}", f"{sum(mnist) / cores / 60:.1f} min", ""),
-        (
-            f"all {len(jobs)} jobs: job time / {cores}",
-            f"{sum(j['s'] for j in jobs.values()) / cores / 60:.1f} min",
-            "<= 90 min",
-        ),
+        *rows,
+        (f"all {len(jobs)} jobs: job time / {cores}", total, "<= 90 min"),
         (f"largest memory of a job ({peak.stem})", f"{jobs[peak]['max_rss'] / 1024:.2f} GiB", "<= 1.5 GB"),
     ]
 
@@ -316,7 +312,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, {devices.name(device)}, best of {BEST_OF}, interleaved")
     rows = hot_loop(threads, devices.cache_folder(CACHE))
     rows += methods(devices.cache_folder(CACHE))
-    rows += [*gpu_rows(devices.cache_folder(CACHE)), fixed_cost(), *scale(), *whole_run()]
+    rows += [*gpu_rows(devices.cache_folder(CACHE)), fixed_cost(), bench_workflow.row(), *scale(), *whole_run()]
     width = max(len(name) for name, *_ in rows)
     for name, value, bar in rows:
         print(f"{name:<{width}}  {value:<24}  {bar}")

@@ -24,7 +24,9 @@ KEYS = configuration.keys(configuration.model(tuple(DEFAULT["papers"])))
 FREE = (
     "noise.estimators",
     "noise.methods",
+    "theory.methods",
     "ood.methods",
+    "theory.methods",
     "teachers.cases.*.teacher",
     "teachers.cases.*.eigenvalues",
 )  # the rules know their keys
@@ -92,9 +94,9 @@ def test_tiny_over_default_is_valid_and_has_the_same_studies():
     cfg = configuration.validate(config)
     assert cfg.seeds > cfg.seeds_per_shard, "tiny must have two shards"
     assert cfg.noise.estimators == {"population": (1.0, 2.0), "empirical": (1.0,)}
-    assert cfg.compile and cfg.theory == configuration.validate(DEFAULT).theory, (
-        "tiny runs the code that the default runs"
-    )
+    assert cfg.compile, "tiny runs the code that the default runs"
+    own = {"steps", "learning_rate", "only", "methods"}
+    assert cfg.theory.model_dump(exclude=own) == configuration.validate(DEFAULT).theory.model_dump(exclude=own)
     assert {"sgd", "sigma_power"} < set(cfg.ood.methods) and set(cfg.noise.methods) == {"sam"}
 
 
@@ -125,6 +127,19 @@ def test_pairs_may_be_others_or_none():
     assert configuration.validate(changed(other)).real.pairs == (("cifar10", "svhn"),)
     none = changed({"real.pairs": [], "real.samples_target": 10**6, "real.covariance_ridge": 1e-30})
     assert configuration.validate(none).real.pairs == ()
+
+
+def test_only_names_what_is_run():
+    both = configuration.validate(changed({"noise.only": ["adam", "sam"], "firmness.only": ["Many"], "ood.only": None}))
+    assert set(both.noise.methods) == {"adam", "sam"} and set(both.firmness.variants) == {"Many"}
+    assert set(both.ood.methods) == set(DEFAULT["ood"]["methods"])
+    assert configuration.validate(changed({"teachers.only": []})).teachers.cases == {}
+    assert configuration.validate(changed({"teachers.only": ...})).teachers.cases
+
+
+def test_only_refuses_what_is_not_given():
+    [fault] = faults(changed({"noise.only": ["adamm"]}))
+    assert fault.endswith("given; only names adamm; allowed: entries of this key; write adam")
 
 
 def test_minus_zero_is_zero():

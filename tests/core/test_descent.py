@@ -346,15 +346,18 @@ def test_a_prediction_of_a_broken_model_is_not_finite_and_harms_no_other(folder)
 
 def test_a_run_measures_by_the_compiled_predictions(folder, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        descent, "predict", lambda params, x, folder: asked.append(len(x)) or two_layer_relu.forward(params, x)
-    )
+
+    def predict(params, x, folder):
+        asked.append(len(x))
+        return two_layer_relu.forward(params, x)
+
+    monkeypatch.setattr(two_layer_kernels, "predict", predict)
     rng = np.random.default_rng(3)
     data = {f"x_{name}": rng.standard_normal((2, 20, 3)) for name in ("train", "test")}
     data |= {name: rng.standard_normal((2, 20)) for name in ("y_train", "y_test", "clean_test")}
-    settings = {"steps": 3, "records": 2, "learning_rate": 0.01, "weight_decay": 0.0}
     initial = [two_layer_relu.kaiming_uniform(rng, 3, 4, 1, 1.0) for _ in range(2)]
+    models = Models(two_layer_relu, initial, data, ["a", "b"])
     powers = {"basis": np.stack([np.eye(3)] * 2), "powers": np.ones((2, 3))}
     for method in ("sigma_power", "lbfgs"):  # one that the compiled descent makes, one that is never compiled
-        regression.fit(initial, data, settings, method=method, names=["a", "b"], compiled=folder, **powers)
+        regression.fit(models, Recipe(method, 0.01, 3, 2, **powers), Place(compiled=folder))
     assert asked == [2] * (2 * 3 * 2)  # methods, records, splits

@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from workflow.core import fingerprint as module
 from workflow.core.fingerprint import fingerprint, imported, loaded, module_file, source, sources, without_comments
 
 FILES = {
@@ -189,7 +190,54 @@ def test_what_a_kernel_includes_in_quotes_counts(root):
 def test_no_file_is_parsed_twice(root, monkeypatch):
     parsed = []
     parse = ast.parse
-    monkeypatch.setattr(ast, "parse", lambda text, name: parsed.append(name) or parse(text, name))
+    monkeypatch.setattr(ast, "parse", lambda text: parsed.append(text) or parse(text))
     fingerprint("train.py", root=root)
     fingerprint("train.py", "package/optimizer.py", root=root)
     assert len(parsed) == len(set(parsed)) == 5
+
+
+@pytest.fixture
+def remembering(root, tmp_path_factory, monkeypatch):
+    """The root, as if it were that of this checkout, with a memory of its own."""
+    monkeypatch.setattr(module, "SCRIPTS", root)
+    monkeypatch.setattr(module, "MEMORY", tmp_path_factory.mktemp("memory") / "cache" / "memory.json")
+    monkeypatch.setattr(module.atexit, "register", lambda *_: None)
+    module.memory.cache_clear()
+    yield root
+    module.memory.cache_clear()
+
+
+def next_run(root) -> str:
+    """Return the fingerprint of train.py in another run, which keeps what it has found."""
+    forget()
+    module.memory.cache_clear()
+    found = fingerprint("train.py", root=root)
+    module.keep(*module.memory())
+    return found
+
+
+def test_what_an_earlier_run_parsed_is_not_parsed_again(remembering, monkeypatch):
+    first, parsed, parse = next_run(remembering), [], ast.parse
+    monkeypatch.setattr(ast, "parse", lambda text: parsed.append(text) or parse(text))
+    assert next_run(remembering) == first and parsed == []
+    (remembering / "package/deep.py").write_text("NUMBER = 2\n")
+    assert next_run(remembering) != first and parsed == ["NUMBER = 2\n"]
+    (remembering / "package/deep.py").write_text("NUMBER = 1  # as before\n")
+    assert next_run(remembering) == first
+    monkeypatch.setattr(module, "VERSION", "of another Python")
+    parsed.clear()
+    assert next_run(remembering) == first and len(parsed) == 4
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"half": ["writ'])
+def test_a_memory_that_cannot_be_read_or_written_changes_nothing(remembering, monkeypatch, text):
+    first = next_run(remembering)
+    module.MEMORY.write_text(text)
+    assert next_run(remembering) == first
+    monkeypatch.setattr(module, "MEMORY", module.MEMORY / "below a file")
+    assert next_run(remembering) == first
+
+
+def test_the_same_text_in_another_package_has_other_imports():
+    assert module.content("from . import a", ("x",))[1] == ["x", "x.a"]
+    assert module.content("from . import a", ("y",))[1] == ["y", "y.a"]

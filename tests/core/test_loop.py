@@ -15,6 +15,7 @@ from featurelearning.seeding import generator
 from featurelearning.training import devices, loop
 from references import HYPERPARAMETERS, METHODS, assert_close, descend, network, random_params, weights
 from repository import require
+from workflow.core import methods
 
 M, D, H, N = 4, 5, 8, 20
 
@@ -236,6 +237,14 @@ def test_a_missing_or_misshapen_gradient_is_refused_before_training(change, foun
         f"gradient of 'bias1': found {found}, needed shape [4, 1, 8]; "
         "let the gradient function return one entry per parameter"
     )
+
+
+@pytest.mark.parametrize("name", [name for name, given in methods.HYPERPARAMETERS.items() if given])
+def test_a_missing_hyperparameter_is_named_before_training(name):
+    params, x, y = task()
+    problem = complete(x, y, torch.zeros(M, 2, dtype=torch.int32))._replace(hyperparameters={})
+    with pytest.raises(ValueError, match=f"^hyperparameters of {name}: .*: missing; allowed: .*; add it$"):
+        fit(params, x, y, METHODS[name], problem)
 
 
 @pytest.fixture(scope="module")

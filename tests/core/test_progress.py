@@ -97,8 +97,7 @@ def test_a_run_of_snakemake_prints_the_line(tmp_path):
     module.write_text(text.replace("EVERY = 60 ", "EVERY = 0.1 "), encoding="utf-8")
     shards = ("seeds0000-0001", "seeds0002-0002")
     targets = [
-        f"results/preconditioning/preconditioning/noise/train/sigma_population_p-1.00/High_snr1.00_{shard}.nc"
-        for shard in shards
+        f"results/preconditioning/noise/train/sigma_population_p-1.00/High_snr1.00_{shard}.nc" for shard in shards
     ]
     done = snakemake(folder, "--cores", "1", "--", *targets)
     assert done.returncode == 0, done.stderr[-3000:]

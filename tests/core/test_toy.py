@@ -47,7 +47,7 @@ def house(tmp_path_factory):
     folder = copy_of_repository(tmp_path_factory.mktemp("house"))
     before = contents(folder)
     lay(folder, "preconditioning, toy")
-    for words in (("toss",), ("--report", "results/report.html")):
+    for words in (("--", "toss"), ("--report", "results/report.html")):
         done = snakemake(folder, *words)
         assert done.returncode == 0, done.stderr[-4000:]
     return folder, before

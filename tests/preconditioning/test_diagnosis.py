@@ -36,7 +36,7 @@ def draw(truth: str, snr: float, seed: int, n: int = 200) -> single_index.Single
 
 @pytest.fixture
 def data() -> dict[str, np.ndarray]:
-    """A cosine of one of four directions, in turned coordinates."""
+    """A cosine of one of four directions, in rotated coordinates."""
     rng = np.random.default_rng(0)
     values, vectors = np.array([5.0, 2.0, 0.5, 0.1]), np.linalg.qr(rng.standard_normal((4, 4)))[0]
     z = rng.standard_normal((80, 4))
@@ -78,9 +78,9 @@ def test_shares_of_many_samples_are_the_teachers_parts_of_the_label_variance(tru
 
 def test_shares_turn_with_the_inputs(data):
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((4, 4)))[0]
-    turned = {**data, "x": data["x"] @ turn.T, "vectors": turn @ data["vectors"]}
-    assert_close(diagnosis.explained(**turned), diagnosis.explained(**data))
-    assert_close(diagnosis.chance(**turned), diagnosis.chance(**data))
+    rotated = {**data, "x": data["x"] @ turn.T, "vectors": turn @ data["vectors"]}
+    assert_close(diagnosis.explained(**rotated), diagnosis.explained(**data))
+    assert_close(diagnosis.chance(**rotated), diagnosis.chance(**data))
 
 
 def test_shares_know_neither_scale_nor_offset(data):
@@ -141,7 +141,7 @@ def test_what_cannot_be_diagnosed_is_named(data, change, message, function):
 
 
 def flow_error(share, eigenvalues, p, samples) -> float:
-    """Return the smallest mean excess risk on the way of a linear student, by its matrices in turned coordinates.
+    """Return the smallest mean excess risk on the way of a linear student, by its matrices in rotated coordinates.
 
     Orthogonal design X^T X / n = Sigma, y = X theta + noise, theta_dot = -P X^T (X theta - y) / n, P = Sigma^p:
     theta - theta* = -expm(-t P Sigma) theta* + noise part, whose covariance is (I - E) Sigma^{-1} (I - E)^T v / n.

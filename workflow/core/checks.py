@@ -64,6 +64,17 @@ def powers(values: Iterable[float], info: ValidationInfo) -> Iterable[str]:
             yield f"{at} leaves float32; allowed: powers from {FLOAT32[0]:.1e} to {FLOAT32[1]:.1e}; change exponents"
 
 
+def named(sections: dict, info: ValidationInfo) -> dict:
+    """Return those of the entries that the key `only` of the same section names; where it is null, all of them."""
+    chosen = info.data.get("only")
+    if chosen is None:
+        return sections
+    if missing := [name for name in chosen if name not in sections]:
+        near = difflib.get_close_matches(missing[0], sections, 1) or [", ".join(sections)]
+        refuse(f"only names {', '.join(missing)}; allowed: entries of this key; write {near[0]}")
+    return {name: section for name, section in sections.items() if name in chosen}
+
+
 def given(sections: dict) -> dict:
     return {name: section for name, section in sections.items() if section is not None}
 
@@ -113,7 +124,7 @@ def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> A
         least, most = HYPERPARAMETERS.get(name, {}).get(key.removeprefix("tune."), (None, None))
         low, high = -math.inf if least is None else least, math.inf if most is None else most
         if not all(low <= each <= high for each in (found if isinstance(found, tuple) else (found,))):
-            refuse(f"allowed: {low:g} to {high:g}; change it")
+            refuse(f"allowed: {low:g} to {high:.10g}; change it")
         if key == "p":
             found = tuple(map(two_decimals, found)) if isinstance(found, tuple) else two_decimals(found)
         return found

@@ -15,7 +15,8 @@ gc.set_threshold(100_000, 50, 50)
 # Own code first, here and in every job: another checkout's package may be installed, or lie on PYTHONPATH.
 ROOT = Path(workflow.basedir).parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])])
+PLACES = [str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ |= {"PYTHONPATH": os.pathsep.join(PLACES)}
 
 from snakemake.exceptions import WorkflowError
 
@@ -31,6 +32,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+DRAWN = {figure: study for study in STUDIES.values() for figure in study.figures}  # the study of each figure
+
 # Whether this is no run, but the making of a report of what there is.
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 
@@ -42,6 +45,8 @@ GPU = devices.gpu(CONFIG, workflow.resource_settings.overwrite_resources, rooms.
 TRAIN_RESOURCES = {"compile_cache": CONFIG.compile_cache, "state": "results/state"}
 TRAIN_RESOURCES |= {"checkpoint_seconds": round(60 * CONFIG.checkpoint_minutes)} | ({"gpu": 1} if GPU else {})
 TRAIN_ENV = "../../envs/train-cuda.yaml" if GPU else "../../envs/train-cpu.yaml"
+# For each set of images the key that may name a folder with its files, and the folder.
+FOLDERS = CONFIG.image_folders()
 MACHINE = {"device": CONFIG.device, "threads": CONFIG.threads}
 
 
@@ -115,6 +120,22 @@ def rows(arms):
     return [arm._asdict() for arm in arms]
 
 
+def image_files(name):
+    """Return the paths of the original files of a set."""
+    return grid.image_files(CONFIG, name)
+
+
+def read_images(name):
+    """Return them as inputs; they are checked when they are fetched, so a new time stamp on them is no news."""
+    return [ancient(path) for path in image_files(name)]
+
+
+def fetching(name):
+    """Return the parameters of the job that fetches a set."""
+    key, folder = FOLDERS.get(name, (None, None))
+    return {"dataset": name, "key": key, "folder": folder}
+
+
 def made_already(name):
     """Return whether all files that a study ends in are there."""
     return all(os.path.exists(file) for file in of_study(name))
@@ -148,6 +169,22 @@ def of_study(name):
 def of_paper(paper):
     """Return the files that all studies of a paper end in."""
     return [file for name, study in STUDIES.items() if study.paper == paper for file in of_study(name)]
+
+
+def category(kind):
+    """Return the category of a paper's figures or verdicts in the report, as a function of wildcards."""
+    return lambda wildcards: f"{rooms.signs(CONFIG)[wildcards.paper]} {kind}"
+
+
+def figure_labels(wildcards):
+    """Return how the report names a figure: its place, and what it shows."""
+    number = list(DRAWN).index(wildcards.figure) + 1
+    return {"figure": f"{number:02d} {wildcards.figure}", "shows": DRAWN[wildcards.figure].figures[wildcards.figure]}
+
+
+def judged_with(study):
+    """Return the studies that the claims of a study compare, as far as they are planned."""
+    return [name for name in rooms.compared(CLAIMS, study) if name in STUDIES]
 
 
 # For the first page of the report.

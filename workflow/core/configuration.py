@@ -30,6 +30,9 @@ NonNegative = Annotated[Real, Field(ge=0)]
 Exponents = Annotated[
     tuple[Annotated[Real, AfterValidator(checks.two_decimals)], ...], AfterValidator(checks.ascending)
 ]
+Only = Annotated[
+    Annotated[tuple[str, ...], AfterValidator(checks.once)] | None, BeforeValidator(checks.plain)
+]  # names of entries, see checks.named
 TuningSeeds = Annotated[tuple[Annotated[Integer, Field(ge=1000)], ...], AfterValidator(checks.ascending)]
 
 

@@ -3,24 +3,6 @@
 OUTPUTS  {data_cache}/{mnist,fashion_mnist,cifar10,svhn}/*   the original files, checked by sha256
 """
 
-FOLDERS = CONFIG.image_folders()
-
-
-def image_files(name):
-    """Return the paths of the original files of a set."""
-    return grid.image_files(CONFIG, name)
-
-
-def read_images(name):
-    """Return them for a rule that reads them: they are checked when they are fetched, a new time stamp is no news."""
-    return [ancient(path) for path in image_files(name)]
-
-
-def fetching(name):
-    """Return the parameters of the job that fetches a set."""
-    key, folder = FOLDERS.get(name, (None, None))
-    return {"dataset": name, "key": key, "folder": folder}
-
 
 localrules:
     mnist,

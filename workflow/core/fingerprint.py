@@ -7,16 +7,25 @@ under a name known at run time only, such as a method's, is not seen: the rule n
 """
 
 import ast
+import atexit
+import contextlib
 import functools
 import hashlib
+import json
+import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
+from featurelearning.files import atomic
+
 KERNELS = (".cpp",)
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+MEMORY = SCRIPTS.parent / ".cache" / "fingerprints.json"
+VERSION = sys.version + Path(__file__).read_text(encoding="utf-8")  # what decides a content besides the file itself
 LOADERS = ("import_module", "__import__")
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # the fields of a statement that hold statements
 
@@ -103,22 +112,56 @@ def without_comments(text: str) -> str:
     return TOKEN.sub(shortened, text).strip()
 
 
+def content(text: str, package: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Return what counts of the text of a Python file in a package, and the modules that it may import."""
+    tree = ast.parse(text)
+    names = [*imported(tree, package), *(loaded(tree, package) if any(name in text for name in LOADERS) else ())]
+    return ast.unparse(without_docstrings(tree)), list(dict.fromkeys(names))
+
+
+@functools.cache
+def memory() -> tuple[dict, dict]:
+    """Return the contents that earlier runs found, by the hash of all that decides them, and those that this one uses.
+
+    The latter are kept when this run ends, for the next one: parsing takes longer than all else here.
+    """
+    try:
+        known = json.loads(MEMORY.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none yet, or half written
+        known = {}
+    used = {}
+    atexit.register(keep, known, used)
+    return known, used
+
+
+def keep(known: dict, used: dict) -> None:
+    """Write the contents used if some are new; a checkout that cannot be written does without."""
+    if not used.keys() <= known.keys():
+        with contextlib.suppress(atomic.WriteError), atomic.whole(MEMORY) as temporary:
+            temporary.write_text(json.dumps(used), encoding="utf-8")
+
+
+def remembered(text: str, package: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Return the content of a Python file, from the memory where it is there."""
+    known, used = memory()
+    key = hashlib.sha256("\n".join([VERSION, *package, "", text]).encode()).hexdigest()
+    used[key] = known.get(key) or content(text, package)
+    return used[key]
+
+
 @functools.cache
 def source(path: Path, root: Path) -> Source:
     """Return what counts of a file below the root, read once in the life of this process."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":  # a kernel in another language, of the same name as the module that compiles it
         kept = without_comments(text)
-        uses = [found for name in INCLUDE.findall(kept) if (found := (path.parent / name).resolve()).is_file()]
-    else:
-        tree = ast.parse(text, str(path))
-        package = path.relative_to(root).parent.parts
-        names = [*imported(tree, package), *(loaded(tree, package) if any(name in text for name in LOADERS) else ())]
-        # Snakemake puts a script's own folder on the path, behind all others.
-        places = ((name, place) for name in dict.fromkeys(names) for place in dict.fromkeys((root, path.parent)))
-        uses = [file for name, place in places for file in module_files(name, place)]
-        uses += (other for other in path.parent.glob(f"{path.stem}.*") if other.suffix in KERNELS)
-        kept = ast.unparse(without_docstrings(tree))
+        included = (Path(os.path.normpath(path.parent / name)) for name in INCLUDE.findall(kept))
+        return Source(kept, tuple(file for file in included if file.is_file() and file.is_relative_to(root)))
+    kept, names = (remembered if root == SCRIPTS else content)(text, path.relative_to(root).parent.parts)
+    # Snakemake puts a script's own folder on the path, behind all others.
+    places = ((name, place) for name in names for place in dict.fromkeys((root, path.parent)))
+    uses = [file for name, place in places for file in module_files(name, place)]
+    uses += (other for other in path.parent.glob(f"{path.stem}.*") if other.suffix in KERNELS)
     return Source(kept, tuple(dict.fromkeys(uses)))
 
 

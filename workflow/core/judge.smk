@@ -6,24 +6,6 @@ OUTPUTS  results/{paper}/{study}/claims.{csv,md,html}; the outputs of `plot` are
          captions of its room
 """
 
-DRAWN = {figure: study for study in STUDIES.values() for figure in study.figures}
-
-
-def category(kind):
-    """Return the category of a paper's figures or verdicts in the report, as a function of wildcards."""
-    return lambda wildcards: f"{rooms.signs(CONFIG)[wildcards.paper]} {kind}"
-
-
-def figure_labels(wildcards):
-    """Return how the report names a figure: its place, and what it shows."""
-    number = list(DRAWN).index(wildcards.figure) + 1
-    return {"figure": f"{number:02d} {wildcards.figure}", "shows": DRAWN[wildcards.figure].figures[wildcards.figure]}
-
-
-def judged_with(study):
-    """Return the studies that the claims of a study compare, as far as they are planned."""
-    return [name for name in rooms.compared(CLAIMS, study) if name in STUDIES]
-
 
 localrules:
     judge,

@@ -8,11 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-
-from featurelearning.evidence.studies import Study  # noqa: E402
-from workflow.core import configuration, rooms  # noqa: E402
+from featurelearning.evidence.studies import Study
+from workflow.core import configuration, rooms
 
 HEAD = ("ONLY=", "jobs", "core-minutes", "what it is")
 

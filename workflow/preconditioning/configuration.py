@@ -11,6 +11,7 @@ from workflow.core.configuration import (
     Index,
     Integer,
     NonNegative,
+    Only,
     Place,
     Positive,
     Real,
@@ -57,7 +58,8 @@ class Noise(Section):
 
     snrs: Annotated[Snrs, Field(min_length=1)]
     estimators: Annotated[dict[Estimator, Snrs], AfterValidator(checks.planned)]
-    methods: Annotated[Methods, AfterValidator(checks.planned_methods)]
+    only: Only = None
+    methods: Annotated[Methods, AfterValidator(core.named), AfterValidator(checks.planned_methods)]
 
 
 class Variant(Section):
@@ -87,8 +89,11 @@ class Teachers(Section):
     """Study 6: teachers beyond the single index, the population arms at one SNR."""
 
     snr: Snr
+    only: Only = None
     cases: Annotated[
-        dict[CaseName, Annotated[TeacherCase | None, BeforeValidator(core.plain)]], AfterValidator(checks.other_cases)
+        dict[CaseName, Annotated[TeacherCase | None, BeforeValidator(core.plain)]],
+        AfterValidator(core.named),
+        AfterValidator(checks.other_cases),
     ]
 
 
@@ -96,8 +101,11 @@ class Firmness(Section):
     """How firm the verdicts of the noise study are: the population arms at one SNR, a setting changed at a time."""
 
     snr: Annotated[Snr, AfterValidator(checks.trained)]
+    only: Only = None
     variants: Annotated[
-        dict[CaseName, Annotated[Variant | None, BeforeValidator(core.plain)]], AfterValidator(checks.variants)
+        dict[CaseName, Annotated[Variant | None, BeforeValidator(core.plain)]],
+        AfterValidator(core.named),
+        AfterValidator(checks.variants),
     ]
 
 
@@ -120,7 +128,8 @@ class Ood(Section):
     pattern_scale: NonNegative
     covariance_ridge: Annotated[Positive, AfterValidator(checks.conditioned)]
     tuning_seeds: Annotated[TuningSeeds, Field(min_length=1), AfterValidator(core.apart)]
-    methods: Annotated[Methods, AfterValidator(checks.tuned_methods)]
+    only: Only = None
+    methods: Annotated[Methods, AfterValidator(core.named), AfterValidator(checks.tuned_methods)]
 
 
 class Theory(Section):
@@ -133,16 +142,15 @@ class Theory(Section):
     steps: Annotated[Integer, Field(ge=1000)]
     learning_rate: Positive
     condition_number: Annotated[Real, Field(ge=100)]
-    methods: Annotated[Methods, AfterValidator(checks.measured_methods)]
+    only: Only = None
+    methods: Annotated[Methods, AfterValidator(core.named), AfterValidator(checks.measured_methods)]
 
 
 class RealData(Section):
     """Study 7: transfer between real data sets; no pairs, no study."""
 
     pairs: Annotated[tuple[Pair, ...], AfterValidator(core.once)]
-    folders: Annotated[
-        dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)
-    ]
+    folders: Annotated[dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)]
     samples_train: Count
     samples_validation: Annotated[Count, AfterValidator(checks.source_images)]
     samples_target: Annotated[Count, AfterValidator(checks.target_images)]

@@ -87,4 +87,6 @@ def interval(least: float | None, most: float | None) -> str:
     """Return a range in words."""
     if least is None and most is None:
         return "any finite number"
-    return f"{least:g} or more" if most is None else f"at most {most:g}" if least is None else f"{least:g} to {most:g}"
+    if most is None:
+        return f"{least:g} or more"
+    return f"at most {most:.10g}" if least is None else f"{least:g} to {most:.10g}"
