@@ -67,7 +67,8 @@ def readable(folder: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("kills, cores, targets", [(3, 1, PART), pytest.param(20, 2, (), marks=pytest.mark.long)])
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes_and_redoes_nothing(finished, tmp_path, kills, cores, targets):
     folder, chance, before = copy_of_repository(tmp_path / "copy"), random.Random(kills), {}
-    go_on, total = command(cores, targets, f"compile_cache={finished / '.cache/compile'}"), JOBS[bool(targets)]
+    shutil.copytree(finished / ".cache", folder / ".cache")  # what is compiled
+    go_on, total = command(cores, targets), JOBS[bool(targets)]
     for kill in range(kills):
         jobs = chance.randint(1, (total - len(before)) // (kills - kill + 1))
         before |= times(folder, run_until_killed(folder, go_on, jobs, delay=chance.uniform(0, 2)))

@@ -12,8 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-
-from featurelearning.evidence import statistics
+from scipy import stats
 
 LEVEL = 0.95  # pointwise: figures show estimates, the claims judge them
 OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
@@ -27,16 +26,14 @@ def summary(values: np.ndarray, log: bool) -> np.ndarray:
     seeds give NaN, one seed has no interval.
     """
     values = np.asarray(values, dtype=np.float64)
-    cells = values.reshape(-1, values.shape[-1])
-    result = np.array([_interval(cell[np.isfinite(cell)], log) for cell in cells])
-    return result.T.reshape(3, *values.shape[:-1])
-
-
-def _interval(seeds, log):
-    if not len(seeds):
-        return (np.nan,) * 3
-    scaled = np.log(seeds) if log else seeds
-    row = np.array([scaled.mean(), *statistics.t_interval(scaled, LEVEL)])
+    kept = np.isfinite(values)
+    n = kept.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no seeds, one seed, errors of exactly zero
+        scaled = np.log(values, where=kept, out=np.zeros_like(values)) if log else np.where(kept, values, 0)
+        mean = scaled.sum(axis=-1) / n
+        squares = np.where(kept, scaled - mean[..., None], 0) ** 2
+        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.sqrt(squares.sum(axis=-1) / (n - 1) / n)
+        row = np.array([mean, mean - half, mean + half])
     return np.exp(row) if log else row
 
 
