@@ -12,7 +12,7 @@ MARKED = 7  # markers along a line
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/theory.nc: departure over steps, a panel for each change, a line for each method.
+    """Return the figure of theory.nc: departure over steps, a panel for each change, a line for each method.
 
     Means and intervals over seeds are of log departure. Source: P1, N2 and L3.
     """

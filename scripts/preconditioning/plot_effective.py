@@ -21,7 +21,7 @@ MARKED = 6  # markers along a line
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/theory.nc: the effective exponent of every method at the end, and its curves.
+    """Return the figure of theory.nc: the effective exponent of every method at the end, and its curves.
 
     It explains the change of the first layer from the gradients that it met; see `preconditioning.effective`.
     """
@@ -79,7 +79,8 @@ def _curves(axes, exponent, looks):
 
 
 def _limits(drawn):
-    low, high = min(np.min(drawn), *CLAIMED), max(np.max(drawn), *CLAIMED)
+    values = np.concatenate([np.ravel(CLAIMED), *map(np.ravel, drawn)])
+    low, high = values.min(), values.max()
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
 

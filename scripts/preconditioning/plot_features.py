@@ -17,7 +17,7 @@ EVEN = {"color": "0.35", "linestyle": (0, (5, 2)), "linewidth": 0.7, "zorder": 1
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/noise.nc at SNR 1: a row for each measure, a column for each case.
+    """Return the figure of noise.nc at SNR 1: a row for each measure, a column for each case.
 
     Directions of equal eigenvalue are defined up to a rotation only: a bold line is the mean of such a block, its thin
     lines are its members. Means and intervals over seeds are of the logs of the shares.

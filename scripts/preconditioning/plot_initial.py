@@ -17,7 +17,7 @@ SERIES = {  # law: label and look
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/theory.nc: isotropy error against p, a panel for each change of the inputs.
+    """Return the figure of theory.nc: isotropy error against p, a panel for each change of the inputs.
 
     Means and intervals over seeds are of log error. Source: P1, L1.
     """

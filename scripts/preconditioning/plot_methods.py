@@ -14,7 +14,7 @@ POWERS = "sigma_power"
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/noise.nc at SNR 1: a row for each arm, a panel for each case.
+    """Return the figure of noise.nc at SNR 1: a row for each arm, a panel for each case.
 
     Filled markers are powers of the covariance of one estimator, open ones all other methods. Means and intervals over
     seeds are of log MSE.

@@ -17,7 +17,7 @@ TRAIN = (0, (3, 1.2))
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/noise.nc: final test error against SNR above, curves at SNR 1 below.
+    """Return the figure of noise.nc: final test error against SNR above, curves at SNR 1 below.
 
     Means and intervals over seeds are of log MSE. Source: P1, Figure 1.
     """

@@ -31,7 +31,7 @@ class Mark(NamedTuple):
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/ood.nc, labelled at the markers: means over seeds with interval bars both ways.
+    """Return the figure of ood.nc, labelled at the markers: means over seeds with interval bars both ways.
 
     Source: P1, out-of-distribution experiments; the readers are what pattern or digit alone would score.
     """

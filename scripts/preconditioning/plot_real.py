@@ -14,7 +14,7 @@ COLUMNS = 2
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/real.nc: a panel for each pair of data sets, means over seeds with intervals.
+    """Return the figure of real.nc: a panel for each pair of data sets, means over seeds with intervals.
 
     Source: P1, an open question of the paper (transfer between real data sets).
     """

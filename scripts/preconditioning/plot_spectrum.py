@@ -15,7 +15,7 @@ FILLED = {"color": "0.2", "marker": "o", "linestyle": "none"}
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/theory.nc: eigenvalues s^{2 (p + 1)}, and half their log-log slope against p + 1.
+    """Return the figure of theory.nc: eigenvalues s^{2 (p + 1)}, and half their log-log slope against p + 1.
 
     Exact for P a power of the uncentred empirical covariance; for the population covariance the line is drawn for
     comparison. Means and intervals of eigenvalues over seeds are of their logs. Source: P1, Theorem 2.

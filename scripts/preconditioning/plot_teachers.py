@@ -19,7 +19,7 @@ APART = {"final": -1.0, "best": 1.0}
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/teachers.nc: mean over seeds of the p with the smallest error, with its interval.
+    """Return the figure of teachers.nc: mean over seeds of the p with the smallest error, with its interval.
 
     Errors are against the noise-free teacher; a seed in which a model diverged is left out.
     """

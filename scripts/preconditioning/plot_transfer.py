@@ -20,7 +20,7 @@ SERIES = {  # variable: label, look, and the flag of its diverged models
 
 @style.styled
 def figure(dataset) -> Figure:
-    """Return the figure of results/transfer.nc: a panel for each direction of transfer.
+    """Return the figure of transfer.nc: a panel for each direction of transfer.
 
     Means and intervals over seeds are of log MSE. Source: P1, forward knowledge transfer.
     """

@@ -87,7 +87,7 @@ def spread(shape, scale=0.1, key=0) -> np.ndarray:
 def noise(
     exponents=EXPONENTS, seeds=10, snrs=SNRS, estimators=("population", "empirical", "oas"), steps=10_000, recorded=100
 ) -> xr.Dataset:
-    """Return results/noise.nc: population arms and AdaHessian at every SNR, all others at SNR 1 only."""
+    """Return noise.nc: population arms and AdaHessian at every SNR, all others at SNR 1 only."""
     coords = arms(estimators, exponents, ("adam", "kfac"), ("adahessian",))
     everywhere = np.isin(coords["estimator"][1], "population") | np.isin(coords["method"][1], "adahessian")
     p, population = np.nan_to_num(coords["p"][1], nan=-0.7), everywhere
@@ -110,7 +110,7 @@ def noise(
 
 
 def teachers(exponents=EXPONENTS, seeds=10) -> xr.Dataset:
-    """Return results/teachers.nc: two-index cases between High and Low, and two others that are those two again."""
+    """Return teachers.nc: two-index cases between High and Low, and two others that are those two again."""
     data = noise(exponents, seeds, snrs=(1.0,), estimators=("population",))
     data = data.isel(arm=np.flatnonzero(data["method"] == "sigma_power"))
     names = {"TwoIndex0": "High", "TwoIndex100": "Low", "ModesHigh": "High", "PowerLawLow": "Low"}
@@ -177,7 +177,7 @@ def _features(p, shape) -> dict:
 
 
 def transfer(exponents=EXPONENTS, seeds=10, estimators=("population", "empirical")) -> xr.Dataset:
-    """Return results/transfer.nc: the head does best at p = -1, more clearly so from High."""
+    """Return transfer.nc: the head does best at p = -1, more clearly so from High."""
     coords = arms(estimators, exponents)
     dims, shape = ("arm", "source_case", "seed"), (len(coords["arm"]), 2, seeds)
     distance = np.abs(np.array(coords["p"][1]) + 1)[:, None, None] * np.array([1, 0.6])[:, None]
@@ -197,7 +197,7 @@ def transfer(exponents=EXPONENTS, seeds=10, estimators=("population", "empirical
 
 
 def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> xr.Dataset:
-    """Return results/ood.nc: the larger p, the more the digit is read; SGD, momentum and p = 0 nearly coincide."""
+    """Return ood.nc: the larger p, the more the digit is read; SGD, momentum and p = 0 nearly coincide."""
     coords = arms(("empirical",), exponents, methods)
     share = 1 / (1 + np.exp(-2.2 * (np.array(exponents) + 0.9)))
     share = np.r_[share, np.interp([0.02, -0.03, -0.4], exponents, share)[: len(methods)]][:, None]
@@ -220,7 +220,7 @@ def ood(exponents=EXPONENTS, seeds=10, methods=("sgd", "momentum", "adam")) -> x
 
 
 def real(exponents=EXPONENTS, seeds=10, pairs=(("fashion_mnist", "mnist"), ("mnist", "fashion_mnist"))) -> xr.Dataset:
-    """Return results/real.nc: p = -1 transfers best, p = -0.5 or the next one above is best on the source."""
+    """Return real.nc: p = -1 transfers best, p = -0.5 or the next one above is best on the source."""
     coords = arms(("empirical",), exponents)
     p, rates = np.array(exponents), np.geomspace(0.01, 10, 7)
     dims, shape = ("pair", "arm", "seed"), (len(pairs), len(p), seeds)
@@ -254,7 +254,7 @@ def descending(values) -> np.ndarray:
 
 
 def theory(exponents=EXPONENTS, seeds=10, dimension=5) -> xr.Dataset:
-    """Return results/theory.nc: exact slopes for the empirical covariance, noisy ones for the population's."""
+    """Return theory.nc: exact slopes for the empirical covariance, noisy ones for the population's."""
     s = np.geomspace(30, 3, dimension) * spread((seeds, dimension), 0.05, 8)
     s = descending(s)
     p = np.array(exponents)

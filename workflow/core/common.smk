@@ -23,6 +23,7 @@ from snakemake.exceptions import WorkflowError
 from workflow.core import devices, grid, progress, rooms
 from workflow.core.configuration import ConfigError, validate
 from workflow.core.fingerprint import fingerprint
+from workflow.core.methods import LABELS
 from workflow.core.provenance import must_carry
 
 try:
@@ -171,9 +172,10 @@ def of_paper(paper):
     return [file for name, study in STUDIES.items() if study.paper == paper for file in of_study(name)]
 
 
-def category(kind):
-    """Return the category of a paper's figures or verdicts in the report, as a function of wildcards."""
-    return lambda wildcards: f"{rooms.signs(CONFIG)[wildcards.paper]} {kind}"
+def category(kind, paper=None):
+    """Return the category of a paper's figures, claims or tables in the report; the paper may be a wildcard."""
+    signs = rooms.signs(CONFIG)
+    return f"{signs[paper]} {kind}" if paper else lambda wildcards: f"{signs[wildcards.paper]} {kind}"
 
 
 def figure_labels(wildcards):

@@ -92,12 +92,21 @@ def loaded(tree: ast.AST, package: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def without_docstrings(tree: ast.AST) -> ast.AST:
-    """Return the tree with the docstrings of modules, classes and functions removed."""
+    """Return the tree with the docstrings of modules, classes and functions removed, and the LABEL of a module.
+
+    A label is how figures name a method: nothing is computed from it.
+    """
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.Assign) and labels(node))]
     for node in statements(tree):
         holds = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if holds and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
+
+
+def labels(node: ast.Assign) -> bool:
+    """Return whether an assignment is of a method's LABEL."""
+    return [ast.unparse(target) for target in node.targets] == ["LABEL"]
 
 
 def without_comments(text: str) -> str:

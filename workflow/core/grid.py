@@ -19,7 +19,7 @@ TUNING = "tuning"  # the shard of the seeds that choose learning rates
 class Arm(NamedTuple):
     """A method with all that is fixed of it: covariance estimator ('none') and exponent (None), hyper-parameters.
 
-    learning_rate: its own in the synthetic studies; None: that of the section single_index.
+    learning_rate: its own; None: that of its study.
     """
 
     id: str
@@ -41,7 +41,10 @@ def method_arms(cfg: Run, method: str, given: dict[str, float | tuple[float, ...
     A power p that is not given runs over the grid of exponents; hyper-parameters that are tuned belong to no arm.
     """
     names = [name for name in HYPERPARAMETERS[method] if name not in tuned]
-    values = {name: given.get(name, cfg.exponents) for name in names}
+    if missing := [name for name in names if name not in given and name != "p"]:
+        raise ValueError(f"{method}: {', '.join(missing)} missing; allowed: a value, or a list of them; add it")
+    values = {"p": cfg.exponents} | {name: given[name] for name in names if name in given}
+    values = {name: values[name] for name in names}
     swept = [name for name in names if isinstance(values[name], tuple)]
     arms = []
     for chosen in product(*(values[name] for name in swept)):

@@ -24,6 +24,7 @@ rule plot:
         runtime=growing(10),
     params:
         expected=lambda w: aggregated(DRAWN[w.figure].name),
+        labels=LABELS,
         code=lambda w: fingerprint(f"{w.paper}/plot_{w.figure}.py"),
     script:
         "../../scripts/{wildcards.paper}/plot_{wildcards.figure}.py"

@@ -33,7 +33,8 @@ def graph(targets: Iterable[str], arguments: list[str]) -> dict:
         done = subprocess.run(command, capture_output=True, text=True)
         if not done.returncode:
             return json.loads(done.stdout[done.stdout.index('{"nodes"') :])
-        unplanned = [name for name in targets if f"{name}: this configuration plans nothing of it" in done.stderr]
+        said = ("{}: this configuration plans nothing of it", "No rule to produce {} ")
+        unplanned = [name for name in targets if any(text.format(name) in done.stderr for text in said)]
         if not unplanned:
             raise SystemExit(done.stdout + done.stderr)
         targets = [name for name in targets if name not in unplanned]

@@ -1,10 +1,12 @@
 """The methods that there are: a module of scripts/featurelearning/optimizers each, read without importing torch."""
 
 import ast
+import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "featurelearning" / "optimizers"
 BY_COVARIANCE = "sigma_power"  # its preconditioner is a power of a covariance: an arm per estimator and exponent
+LABEL = re.compile(r"^LABEL = (.+)$", re.MULTILINE)  # how figures name a method: a change of it draws them again
 Range = tuple[float | None, float | None]  # the least and the largest value allowed; None: no bound
 
 
@@ -38,4 +40,5 @@ def ranges(path: Path, given: ast.expr) -> dict[str, Range]:
 
 
 FOUND = {path.stem: declared(path) for path in sorted(FOLDER.glob("*.py"))}
+LABELS = {path.stem: found[1] for path in FOLDER.glob("*.py") if (found := LABEL.search(path.read_text("utf-8")))}
 HYPERPARAMETERS = {name: found for name, found in FOUND.items() if found is not None}

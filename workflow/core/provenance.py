@@ -12,7 +12,7 @@ def must_carry(params, wildcards: Mapping | None = None, arms: Iterable = (), mo
     wildcards: those of the job that makes the file. None: what the files of all of the rule's jobs have in common,
     which is the parameters that depend on no wildcard, and a code out of those of the arms. models: the params of the
     rule that trained what this one evaluates, or whose parameters are recorded as well. A file that was gathered from
-    others carries the parameters of these, too.
+    evaluated ones carries the parameters of these, too.
     """
     given = {key: value for key, value in params.items() if key not in UNRECORDED}
     code = dict(params.items())["code"]

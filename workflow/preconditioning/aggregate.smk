@@ -1,7 +1,8 @@
 """All shards of a study as one labelled file.
 
-INPUTS   results/preconditioning/{noise,firmness,teachers,transfer,ood,theory}/evaluate/... (the first three's curves: train/...)
-OUTPUTS  results/preconditioning/noise.nc, results/preconditioning/firmness.nc, results/preconditioning/teachers.nc, results/preconditioning/transfer.nc, results/preconditioning/ood.nc, results/preconditioning/theory.nc
+Below results/preconditioning/:
+INPUTS   {noise,firmness,teachers,transfer,ood,theory}/evaluate/...   the first three's curves from train/...
+OUTPUTS  {noise,firmness,teachers,transfer,ood,theory}.nc
 """
 
 

@@ -1,8 +1,9 @@
 """Eigenpairs of the uncentred input covariance, per data set and estimator.
 
-INPUTS   results/preconditioning/{study}/data/...nc (and MNIST)
-OUTPUTS  results/preconditioning/{noise,firmness,teachers,transfer}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc
-         results/preconditioning/ood/covariance/empirical/{shard}.nc
+Below results/preconditioning/:
+INPUTS   {study}/data/...nc (and MNIST)
+OUTPUTS  {noise,firmness,teachers,transfer}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc
+         ood/covariance/empirical/{shard}.nc
 """
 
 
@@ -17,7 +18,7 @@ rule single_index_covariance:
         "results/benchmarks/preconditioning/{study}/covariance/{estimator}/{case}_snr{snr}_{shard}.tsv"
     wildcard_constraints:
         **SYNTHETIC,
-        estimator=grid.any_of([*CONFIG.noise.estimators, "population", "empirical"]),
+        estimator=grid.any_of([*CONFIG.noise.estimators, "population"]),
     conda:
         "../../envs/data.yaml"
     threads: CONFIG.threads

@@ -1,7 +1,8 @@
 """Data sets, a file per seed block.
 
-OUTPUTS  results/preconditioning/{noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
-         results/preconditioning/ood/data/{shard}.nc                            class patterns and splits
+Below results/preconditioning/:
+OUTPUTS  {noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
+         ood/data/{shard}.nc   class patterns and splits
 """
 
 

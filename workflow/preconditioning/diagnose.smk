@@ -1,8 +1,9 @@
 """An exponent recommended from each data set before training, and how often that was right.
 
-INPUTS   results/preconditioning/{noise,teachers}/data/...nc, results/preconditioning/noise.nc, results/preconditioning/teachers.nc
-OUTPUTS  results/preconditioning/{noise,teachers}/diagnose/{case}_snr{snr}_{shard}.nc
-         results/preconditioning/diagnosis.{csv,md,html}
+Below results/preconditioning/:
+INPUTS   {noise,teachers}/data/...nc, noise.nc, teachers.nc
+OUTPUTS  {noise,teachers}/diagnose/{case}_snr{snr}_{shard}.nc
+         diagnosis.{csv,md,html}
 """
 
 
@@ -45,7 +46,7 @@ rule check_diagnosis:
         html=report(
             "results/preconditioning/diagnosis.html",
             caption="captions/diagnosis.rst",
-            category="P1 tables",
+            category=category("tables", "preconditioning"),
             labels={"table": "diagnosis before training"},
         ),
     log:

@@ -1,9 +1,10 @@
 """Evaluation of trained models; reads parameters and never trains.
 
-INPUTS   results/preconditioning/{noise,transfer,ood}/train/...
-OUTPUTS  results/preconditioning/{noise,firmness,teachers,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
-         results/preconditioning/ood/evaluate/{arm}/{shard}.nc
-         results/preconditioning/theory/evaluate/{shard}.nc
+Below results/preconditioning/:
+INPUTS   {noise,firmness,teachers,transfer,ood}/train/..., their data, and MNIST
+OUTPUTS  {noise,firmness,teachers,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
+         ood/evaluate/{arm}/{shard}.nc
+         theory/evaluate/{shard}.nc
 """
 
 

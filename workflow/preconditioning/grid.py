@@ -145,12 +145,13 @@ def theory_parameters(cfg: Preconditioning) -> dict:
 def planned(cfg: Preconditioning) -> list[str]:
     """Return the names of the studies that a configuration plans: those with a case, a variant, a pair or an arm."""
     optional = {
+        "ood": cfg.ood.methods,
         "firmness": cfg.firmness.variants,
         "teachers": cfg.teachers.cases,
         "real": cfg.real.pairs,
         "diagnosis": diagnosed(cfg),
     }
-    return ["noise", "transfer", "ood", "theory", *(name for name, on in optional.items() if on)]
+    return ["noise", "transfer", "theory", *(name for name, on in optional.items() if on)]
 
 
 def trained_files(cfg: Preconditioning) -> dict[str, int]:

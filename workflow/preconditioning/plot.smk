@@ -1,8 +1,9 @@
 """P1's figures, and the stability of its verdicts; the verdicts themselves come from core/judge.smk.
 
-INPUTS   results/preconditioning/{study}.nc, config/claims/preconditioning.yaml
-OUTPUTS  results/preconditioning/figures/{figure}.{pdf,png}
-         results/preconditioning/firmness.{csv,md,html}
+Below results/preconditioning/:
+INPUTS   {study}.nc
+OUTPUTS  figures/{figure}.{pdf,png}
+         firmness.{csv,md,html}
 """
 
 
@@ -39,7 +40,7 @@ rule check_stability:
         html=report(
             "results/preconditioning/firmness.html",
             caption="captions/firmness.rst",
-            category="P1 tables",
+            category=category("tables", "preconditioning"),
             labels={"table": "stability of the verdicts"},
         ),
     log:

@@ -1,11 +1,12 @@
 """Transfer between real data sets: a first layer trained on the source, a head refitted on the target.
 
+Below results/preconditioning/:
 INPUTS   {data_cache}/{mnist,fashion_mnist,cifar10,svhn}/*   see core/data.smk
-OUTPUTS  results/preconditioning/real/covariance/{source}/{shard}.nc
-         results/preconditioning/real/tune/{source}/{arm}.nc                 validation accuracy per learning rate
-         results/preconditioning/real/train/{source}/{arm}/{shard}.nc        curves and final parameters
-         results/preconditioning/real/evaluate/{source}_to_{target}/{arm}/{shard}.nc
-         results/preconditioning/real.nc
+OUTPUTS  real/covariance/{source}/{shard}.nc
+         real/tune/{source}/{arm}.nc                 validation accuracy per learning rate
+         real/train/{source}/{arm}/{shard}.nc        curves and final parameters
+         real/evaluate/{source}_to_{target}/{arm}/{shard}.nc
+         real.nc
 """
 
 REAL_ARMS = real_grid.arms(CONFIG)

@@ -1,9 +1,10 @@
 """Training: one job holds a whole shard as one batch of tensors.
 
-INPUTS   data and covariance of the shard; for MNIST the learning rate (and damping) that `tune_ood` chose
-OUTPUTS  results/preconditioning/{noise,firmness,teachers,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
-         results/preconditioning/ood/tune/{arm}.nc                                         validation accuracy per candidate
-         results/preconditioning/ood/train/{arm}/{shard}.nc
+Below results/preconditioning/:
+INPUTS   data and covariance of the shard; for MNIST the values that `tune_ood` chose
+OUTPUTS  {noise,firmness,teachers,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
+         ood/tune/{arm}.nc   validation accuracy per candidate
+         ood/train/{arm}/{shard}.nc
 """
 
 

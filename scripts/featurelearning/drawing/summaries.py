@@ -1,7 +1,7 @@
 """What a figure draws of a data set: means with intervals over seeds, which arms, and what was left out.
 
 Means and 95 % intervals are taken on the scale of the axis: on a log axis the mean is that of the logs, as in the
-contrasts of the claims. Data sets are xarray objects in the layout of results/*.nc; this module only selects from them.
+contrasts of the claims. Data sets are xarray objects of aggregated files; this module only selects from them.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The classification task of the studies of MNIST and of real data: cross-entropy, any number of classes."""
+"""The classification task: cross-entropy, any number of classes."""
 
 import functools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The regression task of the synthetic studies: one output, mean squared error."""
+"""The regression task: one output, mean squared error."""
 
 import functools
 from collections.abc import Mapping

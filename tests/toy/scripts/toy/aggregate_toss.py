@@ -1,8 +1,7 @@
 """Gather all shards of the study into one labelled file."""
 
-from featurelearning.toy.studies import TOSS
-
 from featurelearning.files import joblog, records
+from featurelearning.toy.studies import TOSS
 
 CELL = ("arm", "seed")
 

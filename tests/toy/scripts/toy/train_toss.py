@@ -1,11 +1,11 @@
 """Fit linear networks to the first coordinate of their inputs: the seeds of one arm as one batch of models."""
 
 import numpy as np
-from featurelearning.toy.studies import TOSS
 
 from featurelearning.files import joblog, records
 from featurelearning.networks import linear
 from featurelearning.seeding import generator
+from featurelearning.toy.studies import TOSS
 from featurelearning.training import loop, regression, shards
 from featurelearning.training.experiments import Models, Place, Recipe
 from featurelearning.training.job import begin

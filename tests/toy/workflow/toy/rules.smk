@@ -17,12 +17,12 @@ localrules:
 
 rule toy:
     input:
-        of_paper("toy"),
+        lambda w: of_paper("toy"),
 
 
 rule toss:
     input:
-        of_study("toss"),
+        lambda w: of_study("toss"),
 
 
 rule train_toss:
