@@ -23,9 +23,8 @@ from repository import CACHE, ROOT, TINY, copy_of_repository, require
 PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
 PROFILE += ["--slurm-init-seconds-before-status-checks", "4"]
 # One of the two shards of tiny.yaml, one of its SNRs and fewer arms: a third of its jobs.
-SMALLER = ["seeds=2", "firmness={variants: {Trace: null}}", "teachers={cases: {TwoIndex50: null}}"]
-SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, methods: {sam: {snrs: []}}}"]
-SMALLER += ["ood={methods: {kfac: {tune: {learning_rate: []}}}}"]
+SMALLER = ["seeds=2", "firmness={only: []}", "teachers={only: []}", "ood={only: [sgd, momentum, adam, sigma_power]}"]
+SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, only: []}"]
 
 PAPER = "results/preconditioning"
 STUDIES = ("noise", "firmness", "teachers", "transfer", "ood", "theory")

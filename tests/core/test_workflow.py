@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import yaml
 
 from featurelearning.files import records
-from repository import FIGURES, PARTS, ROOT, STUDIES, TABLES, copy_of_repository, planned, snakemake, tiny
+from repository import FIGURES, PARTS, STUDIES, TABLES, copy_of_repository, planned, snakemake, tiny
+from workflow.core import rooms
 from workflow.preconditioning import grid
 
 PAPER = Path("results/preconditioning")
 MEASURED = [name for name, study in STUDIES.items() if study.quantities]  # the studies that have an aggregated file
-JUDGED = 5  # studies that the claims begin with: all of MEASURED but firmness, which judges noise's anew
+CLAIMS = rooms.claims(tiny())
+JUDGED = [study for study in STUDIES if CLAIMS[study]]
 CHECKS = {"check_diagnosis", "check_stability"}
 
 
@@ -93,11 +94,10 @@ def test_every_figure_and_verdict_is_there(finished):
     assert figures == {f"{name}.{form}" for name in FIGURES for form in ("pdf", "png")}
     assert {path.name for path in (finished / "results").glob("*.csv")} == {"costs.csv"}
     verdicts = {path.parent.name: rows(path) for path in (finished / PAPER).glob("*/claims.csv")}
-    assert {path.stem for path in (finished / PAPER).glob("*.csv")} - {"claims"} == set(TABLES)
-    claims = yaml.safe_load((ROOT / "config/claims/preconditioning.yaml").read_text(encoding="utf-8"))
-    wanted = {claim["id"] for claim in claims if claim["contrast"].get("study") != "real"}
+    assert {path.stem for path in (finished / PAPER).glob("*.csv")} == {*TABLES, "claims"}
+    wanted = {study: [claim["id"] for claim in CLAIMS[study]] for study in JUDGED}
+    assert {study: [row["claim"] for row in table] for study, table in verdicts.items()} == wanted
     found = [row for table in verdicts.values() for row in table]
-    assert {row["claim"] for row in found} == wanted and len(found) == len(wanted)
     columns = ["claim", "reference", "statement", "contrast", "estimate", "ci_low", "ci_high", "n", "verdict"]
     assert all(list(row)[: len(columns)] == columns for row in found)
     assert {row["verdict"] for row in found} <= {"reproduced", "contradicted", "undecided", "not run"}
@@ -106,6 +106,15 @@ def test_every_figure_and_verdict_is_there(finished):
     for study, table in verdicts.items():
         shown = [(finished / PAPER / study / f"claims.{form}").read_text(encoding="utf-8") for form in ("md", "html")]
         assert [row["claim"] for row in table for text in shown if row["claim"] not in text] == []
+
+
+def test_the_verdicts_of_all_studies_are_gathered_and_what_was_not_run_is_said(finished):
+    gathered = rows(finished / PAPER / "claims.csv")
+    assert {row["claim"] for row in gathered} == {claim["id"] for claims in CLAIMS.values() for claim in claims}
+    judged = {row["claim"]: row for study in JUDGED for row in rows(finished / PAPER / study / "claims.csv")}
+    assert [row for row in gathered if judged.get(row["claim"], row) != row] == []
+    others = {(row["verdict"], row["note"]) for row in gathered if row["claim"] not in judged}
+    assert others == {("not run", "study real was not run")}
 
 
 def test_every_data_set_is_diagnosed_and_every_variant_judged(finished):
@@ -167,7 +176,7 @@ def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
     assert "diagnose" not in jobs
     assert {"train_single_index", "tune_ood", "train_ood", "evaluate_theory"} <= set(jobs)
     assert {f"aggregate_{study}" for study in MEASURED} | CHECKS <= set(jobs)
-    assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == JUDGED
+    assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == len(JUDGED)
 
 
 def test_a_change_of_one_optimizer_reruns_its_arms(copy):
@@ -185,7 +194,7 @@ def test_an_added_seed_adds_shards(finished):
     assert jobs["evaluate_noise"] == sum(files[study] for study in grid.SYNTHETIC) and "tune_ood" not in jobs
     diagnosed = {path for study in grid.diagnosed(tiny()) for path in grid.diagnosis_files(tiny(), study)}
     assert jobs["diagnose"] == len(diagnosed)  # two shards here, and two new ones
-    assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == JUDGED
+    assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == len(JUDGED)
     assert [jobs[name] for name in sorted(CHECKS)] == [1, 1] and jobs["costs"] == 1
     assert before and before == {path: path.stat().st_mtime_ns for path in trained}
 
