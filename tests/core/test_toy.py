@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -29,8 +30,9 @@ def lay(folder: Path, papers: str) -> None:
     shutil.copytree(TOY, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("README.md", "__pycache__"))
     path = folder / LIST
     text = path.read_text(encoding="utf-8")
-    assert "papers: [preconditioning]" in text
-    path.write_text(text.replace("papers: [preconditioning]", f"papers: [{papers}]"), encoding="utf-8")
+    text, count = re.subn(r"^papers: \[.*?\]", f"papers: [{papers}]", text, flags=re.MULTILINE)
+    assert count == 1
+    path.write_text(text, encoding="utf-8")
 
 
 def remove(folder: Path, paper: str) -> None:

@@ -17,7 +17,8 @@ HEAD = ("ONLY=", "jobs", "core-minutes", "what it is")
 def main(arguments: list[str]) -> None:
     """Print a line for each paper and study of the configuration that these arguments of Snakemake give."""
     studies = rooms.declared(configuration.rooms())
-    jobs = job_counts(graph([study for study in studies], arguments))
+    papers = dict.fromkeys(study.paper for study in studies.values())
+    jobs = job_counts(graph([*papers, *studies], arguments))
     print(table(studies, jobs, {name: measured(study) for name, study in studies.items()}))
 
 
@@ -74,7 +75,9 @@ def table(studies: dict[str, Study], jobs: dict[str, int], minutes: dict[str, fl
     rows = [HEAD]
     for paper in dict.fromkeys(study.paper for study in studies.values()):
         own = [study for study in studies.values() if study.paper == paper]
-        rows.append((paper, "", "", f"{len(own)} studies"))
+        spent = [minutes[study.name] or study.core_minutes for study in own if study.name in jobs]
+        about = "" if all(minutes[study.name] for study in own if study.name in jobs) else "about "
+        rows.append((paper, str(jobs.get(paper, 0)), f"{about}{sum(spent):.0f}", f"{len(own)} studies"))
         for study in own:
             found = minutes[study.name]
             time = f"{found:.0f}" if found is not None else f"about {study.core_minutes:g}"

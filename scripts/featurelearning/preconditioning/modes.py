@@ -1,4 +1,4 @@
-"""Eigenmodes of the inputs: what a method's step makes of each, and a linear student that learns mode by mode.
+"""Eigenmodes of the inputs: a linear student that learns mode by mode.
 
 The student is f(x) = w^T x, its teacher y = v^T x, L = (1/n) sum (f - y)^2, so dL/dw = 2 S (w - v) with the uncentred
 empirical covariance S = sum_k lambda_k u_k u_k^T. With P = S^p no error e_k = u_k^T (w - v) meets another: a step of
@@ -13,19 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featurelearning.networks.dense import Params
 from featurelearning.optimizers import powers, sigma_power
-from featurelearning.optimizers.problem import Optimizer, Problem, State
-
-
-def spectral_step(params: Params, problem: Problem, optimizer: Optimizer, state: State) -> tuple[np.ndarray, ...]:
-    """Return the first layer's gradient and step [m, d, h] that a method takes next, for `features.effective_exponent`.
-
-    Both are per eigen-direction where the run is in the eigenbasis, as `experiments.fit` trains it.
-    """
-    gradients = problem.objective(params)[1]
-    step, _ = optimizer.update(gradients, state, params, problem)
-    return gradients["weight1"].cpu().numpy(), step["weight1"].cpu().numpy()
+from featurelearning.optimizers.problem import Problem
 
 
 class Course(NamedTuple):
