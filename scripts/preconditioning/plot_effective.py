@@ -79,7 +79,7 @@ def _curves(axes, exponent, looks):
 
 
 def _limits(drawn):
-    values = np.concatenate([np.ravel(CLAIMED), *map(np.ravel, drawn)])
+    values = np.concatenate([list(CLAIMED), *map(np.ravel, drawn)])
     low, high = values.min(), values.max()
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
