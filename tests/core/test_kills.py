@@ -80,7 +80,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes_and_redoes_nothing(fini
     assert found.keys() <= wanted.keys() and len(found) >= total
     assert found.keys() == wanted.keys() or targets
     assert {path.removeprefix("results/") for path in targets} <= found.keys()
-    gathered = {f"preconditioning/claims.{form}" for form in ("csv", "md", "html")} if targets else set()  # of all studies
+    # The table of a paper gathers what has been judged.
+    gathered = {f"preconditioning/claims.{form}" for form in ("csv", "md", "html")} if targets else set()
     assert [name for name in found.keys() - gathered if wanted[name] != found[name]] == []
     assert list((folder / "results/state").glob("*")) == []
 
