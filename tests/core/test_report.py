@@ -142,9 +142,11 @@ def test_first_page_says_what_was_run_and_the_menu_leads_to_the_claims(page):
     assert f"{DECLARED['real'].title} (not planned)" in lines
     assert menu(page) == CATEGORIES
     assert entries(page, "P1 claims", len(JUDGED)) == JUDGED
-    assert set(entries(page, "P1 tables", len(TABLES))) == {
-        title for study in STUDIES.values() for title in study.tables.values()
-    }
+
+
+def test_other_tables_have_a_category_of_their_own(page):
+    titles = {title for study in STUDIES.values() for title in study.tables.values()}
+    assert set(entries(page, "P1 tables", len(TABLES))) == titles
 
 
 def test_report_of_one_study_holds_its_results_and_says_that_the_others_were_not_run(page_of_one_study):
@@ -154,7 +156,6 @@ def test_report_of_one_study_holds_its_results_and_says_that_the_others_were_not
     assert {f"{title} (not run)" for title in others} <= set(lines) and not others & set(lines)
     assert STUDIES["noise"].title in lines and f"{DECLARED['real'].title} (not planned)" in lines
     assert menu(page) == ["P1 claims", "P1 figures"]
-    assert entries(page, "P1 claims", 1) == ["noise"]
     figures = [figure for figure in FIGURES if figure.split()[1] in STUDIES["noise"].figures]
     assert len(figures) == 3 and entries(page, "P1 figures", 3) == figures
 
