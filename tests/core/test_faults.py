@@ -66,7 +66,7 @@ def test_a_shard_in_which_every_model_diverges_and_a_download_with_a_flipped_byt
     message = log(folder, "results/mnist")
     wanted = "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
     assert f"folder {mnist}: ValueError: t10k-labels-idx1-ubyte: wrong SHA-256: expected {wanted}, got " in message
-    assert "Remedy: put the four original MNIST files there" in message and "wrong SHA-256" in done.stdout + done.stderr
+    assert "Remedy: put the original files there" in message and "wrong SHA-256" in done.stdout + done.stderr
 
 
 # --- faults of files in a finished run: what reads the file refuses it, and the others go on -------------------------

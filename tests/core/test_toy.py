@@ -20,7 +20,9 @@ def contents(folder: Path) -> dict[str, str]:
     """Return the hash of every file of a checkout by its path, results and caches aside."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     kept = (
-        path for path in files if path.parts[0] not in ("results", ".snakemake") and "__pycache__" not in path.parts
+        path
+        for path in files
+        if path.parts[0] not in ("results", ".snakemake", ".cache") and "__pycache__" not in path.parts
     )
     return {path.as_posix(): hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in kept}
 
