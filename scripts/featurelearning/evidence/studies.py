@@ -45,8 +45,8 @@ class Study(NamedTuple):
     coordinates: long name and unit of those that no other study has. case: the coordinate that is its case, which a
     claim has to choose. averaged: coordinates that a contrast averages over where a claim chooses none. arms: whether
     its models are arms. loss: the quantity that training makes smaller; where it does not fall, a model has learned
-    nothing. figures, tables: what each shows, by name. training: its rules that train. core_minutes: what it took on
-    one core of a laptop at its full size, for `make list` before there are files that say so.
+    nothing. figures, tables: what each shows, by name. training: its rules that train. core_minutes: an estimate of
+    what it takes at full size on one core, not measured alone, for `make list` before there are files that say so.
     """
 
     name: str
