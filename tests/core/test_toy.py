@@ -1,4 +1,7 @@
-"""A paper is a room: a study, a method and a figure are laid beside the real ones, and nothing else is touched."""
+"""A paper is a room: a study, a method and a figure are laid beside the real ones, and nothing else is touched.
+
+The figure has the name of another paper's, which must neither draw nor list it.
+"""
 
 import csv
 import hashlib
@@ -74,7 +77,7 @@ def test_it_reaches_results_verdicts_and_figure(house):
         verdicts = {row["claim"]: row["verdict"] for row in csv.DictReader(file)}
     assert verdicts == dict.fromkeys(("toy-pace-half", "toy-pace-quarter"), "reproduced")
     for form in ("pdf", "png"):
-        assert (folder / f"results/toy/figures/toss.{form}").stat().st_size > 1000
+        assert (folder / f"results/toy/figures/methods.{form}").stat().st_size > 1000
 
 
 def test_the_papers_verdicts_are_gathered(house):

@@ -33,7 +33,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-DRAWN = {figure: study for study in STUDIES.values() for figure in study.figures}  # the study of each figure
+# The study of each figure, by paper and name: two papers may draw figures of one name.
+DRAWN = {(study.paper, figure): study for study in STUDIES.values() for figure in study.figures}
 
 # Whether this is no run, but the making of a report of what there is.
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
@@ -180,8 +181,14 @@ def category(kind, paper=None):
 
 def figure_labels(wildcards):
     """Return how the report names a figure: its place, and what it shows."""
-    number = list(DRAWN).index(wildcards.figure) + 1
-    return {"figure": f"{number:02d} {wildcards.figure}", "shows": DRAWN[wildcards.figure].figures[wildcards.figure]}
+    paper, figure = wildcards.paper, wildcards.figure
+    number = list(DRAWN).index((paper, figure)) + 1
+    return {"figure": f"{number:02d} {figure}", "shows": DRAWN[paper, figure].figures[figure]}
+
+
+def figures_of(paper):
+    """Return the names of a paper's figures."""
+    return [figure for room, figure in DRAWN if room == paper]
 
 
 def judged_with(study):

@@ -13,7 +13,7 @@ localrules:
 
 rule plot:
     input:
-        data=lambda w: f"results/{w.paper}/{DRAWN[w.figure].name}.nc",
+        data=lambda w: f"results/{w.paper}/{DRAWN[w.paper, w.figure].name}.nc",
     log:
         "results/logs/plot.log",
     conda:
@@ -23,7 +23,7 @@ rule plot:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        expected=lambda w: aggregated(DRAWN[w.figure].name),
+        expected=lambda w: aggregated(DRAWN[w.paper, w.figure].name),
         labels=LABELS,
         code=lambda w: fingerprint(f"{w.paper}/plot_{w.figure}.py"),
     script:

@@ -27,7 +27,7 @@ use rule plot as plot_preconditioning with:
         "results/benchmarks/{paper}/figures/{figure}.tsv"
     wildcard_constraints:
         paper="preconditioning",
-        figure=grid.any_of(DRAWN),
+        figure=grid.any_of(figures_of("preconditioning")),
 
 
 rule check_stability:

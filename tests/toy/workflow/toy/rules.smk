@@ -1,6 +1,6 @@
 """The toy paper's rules.
 
-OUTPUTS  results/toy/toss/train/{arm}/{shard}.nc, results/toy/toss.nc, results/toy/figures/toss.{pdf,png}
+OUTPUTS  results/toy/toss/train/{arm}/{shard}.nc, results/toy/toss.nc, results/toy/figures/methods.{pdf,png}
 """
 
 from workflow.toy import grid as toy_grid
@@ -93,4 +93,4 @@ use rule plot as plot_toy with:
         "results/benchmarks/{paper}/figures/{figure}.tsv"
     wildcard_constraints:
         paper="toy",
-        figure=grid.any_of(DRAWN),
+        figure=grid.any_of(figures_of("toy")),

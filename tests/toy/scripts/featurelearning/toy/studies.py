@@ -14,7 +14,7 @@ TOSS = Study(
         for name in ("train_mse", "test_mse", "clean_mse")
     },
     loss="train_mse",
-    figures={"toss": "training error of each arm"},
+    figures={"methods": "training error of each arm"},
     training=("train_toss",),
     core_minutes=1,
 )
