@@ -165,3 +165,14 @@ def test_verdict_refuses_an_unknown_direction():
         ValueError, match="expected: 'up' is unknown; allowed: negative, positive, zero, no larger, no s"
     ):
         statistics.verdict(0, 1, "up", 0.1)
+
+
+def test_intervals_of_many_means_are_those_of_each():
+    values = np.random.default_rng(3).standard_normal((4, 5, 7)) + 2
+    values[0, 0, :3], values[1, 1, 1:], values[2, 2] = np.nan, np.nan, np.nan
+    found = statistics.mean_with_interval(values, 0.9)
+    for place in np.ndindex(4, 5):
+        cell = values[place][np.isfinite(values[place])]
+        mean = cell.mean() if len(cell) else np.nan
+        wanted = np.array([mean, *statistics.t_interval(cell, 0.9)])
+        np.testing.assert_allclose(found[:, *place], wanted, rtol=1e-12)

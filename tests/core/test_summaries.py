@@ -1,5 +1,6 @@
 """How figures name arms and methods."""
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -31,3 +32,9 @@ def cell(arm: Arm) -> xr.Dataset:
 )
 def test_a_label_names_the_method_and_what_the_arms_differ_in(arm, text):
     assert summaries.label(cell(arm)) == text
+
+
+def test_an_error_of_zero_counts_in_the_geometric_mean():
+    mean, *interval = summaries.summary(np.array([0.0, 1.0, np.nan, np.inf]), log=True)
+    assert mean == 0 and np.isnan(interval).all()
+    assert summaries.summary(np.array([0.0, 1.0, np.nan, np.inf]), log=False)[0] == 0.5

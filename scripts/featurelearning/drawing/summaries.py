@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+
+from featurelearning.evidence import statistics
 
 LEVEL = 0.95  # pointwise: figures show estimates, the claims judge them
 OPTIMIZERS = Path(__file__).parents[1] / "optimizers"
@@ -25,15 +26,9 @@ def summary(values: np.ndarray, log: bool) -> np.ndarray:
     With log all three are of log(values) and taken back: the geometric mean. NaNs (models left out) do not count; no
     seeds give NaN, one seed has no interval.
     """
-    values = np.asarray(values, dtype=np.float64)
-    kept = np.isfinite(values)
-    n = kept.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):  # no seeds, one seed, errors of exactly zero
-        scaled = np.log(values, where=kept, out=np.zeros_like(values)) if log else np.where(kept, values, 0)
-        mean = scaled.sum(axis=-1) / n
-        squares = np.where(kept, scaled - mean[..., None], 0) ** 2
-        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.sqrt(squares.sum(axis=-1) / (n - 1) / n)
-        row = np.array([mean, mean - half, mean + half])
+    values = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    with np.errstate(divide="ignore"):  # an error of exactly zero: so is the geometric mean, without an interval
+        row = statistics.mean_with_interval(np.log(values) if log else values, LEVEL)
     return np.exp(row) if log else row
 
 

@@ -22,6 +22,20 @@ def t_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
     return _exceptional(contrast) or _pair(stats.ttest_1samp(contrast, 0).confidence_interval(level))
 
 
+def mean_with_interval(values: np.ndarray, level: float) -> np.ndarray:
+    """Return mean, lower and upper end [3, ...] of the t interval over the last axis of values [..., n], all at once.
+
+    NaNs do not count: none left give NaN, a single one has no interval.
+    """
+    kept = ~np.isnan(values)
+    n = kept.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # none or one
+        mean = np.where(kept, values, 0).sum(axis=-1) / n
+        squares = np.where(kept, values - mean[..., None], 0) ** 2
+        half = stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(squares.sum(axis=-1) / (n - 1) / n)
+    return np.array([mean, mean - half, mean + half])
+
+
 def bca_interval(contrast: np.ndarray, level: float) -> tuple[float, float]:
     """Return the BCa bootstrap interval of the mean of contrasts [n], from 9999 resamples of a fixed generator.
 
