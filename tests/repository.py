@@ -19,7 +19,9 @@ TINY = ["--configfile", "config/tiny.yaml"]
 CACHE = f"data_cache={ROOT / '.cache' / 'data'}"
 PARTS = ("config", "envs", "scripts", "workflow", "Makefile")
 RUNS = {"first": "noise", "all": "", "again": "noise"}  # of the finished copy: ONLY=
-ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+# Without what `make test` hands to the makes below it, which would say that they enter a folder.
+INHERITED = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+ENVIRONMENT = INHERITED | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 
 def tiny(**changes) -> configuration.Run:

@@ -20,8 +20,8 @@ DIFFERENT = ("logs", "benchmarks", "state", "costs.csv", "costs.html", "timeline
 PATIENCE = 600  # seconds for a run to come as far as it is to be killed
 PAPER = "results/preconditioning"
 OOD = ("sgd", "momentum", "adam", "kfac", "sigma_empirical_p+1.00")  # arms
-PART = (f"{PAPER}/teachers.nc", *(f"{PAPER}/ood/train/{arm}/seeds0000-0001.nc" for arm in OOD))
-JOBS = {True: 25, False: 200}  # at least, of PART and of everything
+PART = (f"{PAPER}/teachers.nc", *(f"{PAPER}/ood/train/{arm}/seeds0000-0002.nc" for arm in OOD))
+JOBS = {True: 15, False: 100}  # at least, of PART and of everything
 
 
 def command(cores: int, targets: tuple[str, ...], *config: str) -> list[str]:
@@ -86,7 +86,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes_and_redoes_nothing(fini
     assert list((folder / "results/state").glob("*")) == []
 
 
-TRAINED = f"{PAPER}/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0001.nc"
+TRAINED = f"{PAPER}/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0002.nc"
 LONG = ("single_index={steps: 4000000}", "checkpoint_minutes=0.02")
 
 

@@ -22,8 +22,8 @@ from repository import CACHE, ROOT, TINY, copy_of_repository, require
 # Jobs here are over in seconds, so their states are asked for sooner than the profile does.
 PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
 PROFILE += ["--slurm-init-seconds-before-status-checks", "4"]
-# One of the two shards of tiny.yaml, one of its SNRs and fewer arms: a third of its jobs.
-SMALLER = ["seeds=2", "firmness={only: []}", "teachers={only: []}", "ood={only: [sgd, momentum, adam, sigma_power]}"]
+# One of the SNRs of tiny.yaml and fewer arms: Slurm starts Snakemake twice for every job, so each is dear here.
+SMALLER = ["firmness={only: []}", "teachers={only: []}", "ood={only: [sgd, sigma_power]}"]
 SMALLER += ["noise={snrs: [1], estimators: {population: [1], empirical: []}, only: []}"]
 
 PAPER = "results/preconditioning"
@@ -261,7 +261,7 @@ def test_every_job_of_a_run_is_a_job_of_slurm(runs):
     planned = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", through.output, re.MULTILINE)}
     expected = {name: count for name, count in planned.items() if name not in {*HERE, "total"}}
     done = {job["Comment"]: rule(job) for job in through.jobs if job["State"] == "COMPLETED"}
-    assert Counter(done.values()) == expected and sum(expected.values()) > 40
+    assert Counter(done.values()) == expected and sum(expected.values()) > 30
     assert {job["Account"] for job in through.jobs} == {"project"}
 
 

@@ -178,7 +178,7 @@ def test_a_finished_run_with_another_seed_asked_for(finished):
     command = [sys.executable, "workflow/core/status.py", *TINY, "--config", CACHE, "seeds=4"]
     done = subprocess.run(command, cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = counts(done.stdout)  # of two shards of seeds, 0-1 stays and 2-2 becomes 2-3
+    found = counts(done.stdout)  # the shard of seeds 0-2 stays, and 3-3 is new
     cfg = tiny(seeds=4)
     trained = len([path for path in grid.trained_files(cfg) if "/ood/" not in path])
     assert found["train_single_index"] == [trained // 2, 0, trained // 2, 0, 0, trained]

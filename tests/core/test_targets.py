@@ -14,7 +14,7 @@ from workflow.core import configuration, listing
 
 ROOMS = ["core", *configuration.rooms()]
 BENCHMARKS = "results/benchmarks"
-DATA = "results/preconditioning/noise/data/High_snr1.00_seeds0000-0001.nc"
+DATA = "results/preconditioning/noise/data/High_snr1.00_seeds0000-0002.nc"
 
 
 def said(finished: Path, run: str) -> str:

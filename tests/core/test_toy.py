@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from repository import ROOT, copy_of_repository, snakemake
+from repository import ROOT, copy_of_repository, planned, snakemake
 
 TOY = ROOT / "tests" / "toy"
 LIST = "config/config.yaml"  # of the papers
+SHARDS = "seeds_per_shard=2"  # tiny.yaml has three seeds: two shards, the second of them short
 ROOMS = ("workflow", "scripts", "scripts/featurelearning")
 
 
@@ -55,7 +56,7 @@ def house(tmp_path_factory):
     before = contents(folder)
     lay(folder, "preconditioning, toy")
     for words in (("--", "toss"), ("--report", "results/report.html")):
-        done = snakemake(folder, *words)
+        done = snakemake(folder, *words, config=(SHARDS,))
         assert done.returncode == 0, done.stderr[-4000:]
     return folder, before
 
@@ -72,12 +73,25 @@ def test_it_reaches_results_verdicts_and_figure(house):
     folder, _ = house
     toss = xr.load_dataset(folder / "results/toy/toss.nc")
     assert list(toss["arm"].values) == ["sgd", "tempered_factor0.25", "tempered_factor0.5"]
+    assert list(toss["seed"].values) == [0, 1, 2]
+    shards = {path.name for path in (folder / "results/toy/toss/train").rglob("*.nc")}
+    assert shards == {"seeds0000-0001.nc", "seeds0002-0002.nc"}
     assert toss.attrs["title"] == "the pace of tempered descent" and toss.attrs["references"].endswith("tests/toy")
     with open(folder / "results/toy/toss/claims.csv", encoding="utf-8", newline="") as file:
         verdicts = {row["claim"]: row["verdict"] for row in csv.DictReader(file)}
     assert verdicts == dict.fromkeys(("toy-pace-half", "toy-pace-quarter"), "reproduced")
     for form in ("pdf", "png"):
         assert (folder / f"results/toy/figures/methods.{form}").stat().st_size > 1000
+
+
+def test_another_seed_makes_the_short_shard_anew_and_leaves_the_full_one(house):
+    folder, _ = house
+    done = snakemake(folder, "-n", "--", "toss", config=(SHARDS, "seeds=4"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    jobs = planned(done.stdout + done.stderr)
+    assert jobs["train_toss"] == 3 and jobs["aggregate_toss"] == jobs["judge"] == 1
+    made = re.findall(r"output: results/toy/toss/train/\S+/(\S+)\.nc", done.stdout + done.stderr)
+    assert set(made) == {"seeds0002-0003"}
 
 
 def test_the_papers_verdicts_are_gathered(house):
