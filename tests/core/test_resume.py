@@ -144,11 +144,14 @@ def test_what_was_half_written_is_removed_and_nothing_else(tmp_path):
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
-def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("argument", "given"), [("-n", "--dryrun"), ("-np", "--dryrun"), ("--summary", "--summary"), ("--touch", "--touch")]
+)
+def test_what_is_no_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch, argument, given):
     queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2", "-n"])
-    with pytest.raises(SystemExit, match="resume: -n given, .* to see what is left to do: make status"):
+    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2", argument])
+    with pytest.raises(SystemExit, match=f"resume: {given} given, .* to see what is left: make status"):
         resume.main()
     assert resume.queued(tmp_path) == ["1"]
 
@@ -159,7 +162,7 @@ def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):
         (["python3", "/a/.venv/bin/snakemake", "--cores", "2"], True),
         (["/a/python3", "-m", "snakemake", "--profile", "workflow/profiles/slurm"], True),
         (["python3", "-m", "snakemake", "--cores", "all", "--mode", "remote"], False),
-        (["python3", "workflow/core/resume.py", "--profile", "workflow/profiles/slurm"], False),
+        (["python3", "-m", "workflow.core.resume", "--profile", "workflow/profiles/slurm"], False),
         (["make", "resume", "ARGS=snakemake"], False),
         (["vim", "notes", "on", "snakemake"], False),
         ([], False),

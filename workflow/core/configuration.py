@@ -7,14 +7,14 @@ paper in `workflow/<paper>/configuration.py`.
 import functools
 import importlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from workflow.core import checks, messages
+from workflow.core import checks, files, messages
 
 ROOT = Path(__file__).resolve().parents[2]
 README = "config/README.md explains every key"
@@ -93,9 +93,22 @@ def default() -> dict:
 
 
 def read(name: str) -> dict:
-    """Return what a file of config/ holds."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former needs a library in C, and is ten times as fast
-    return yaml.load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"), loader)
+    """Return what a file of config/ holds; raises ConfigError with a line for every fault of the file."""
+    path = ROOT / "config" / f"{name}.yaml"
+    check([path])
+    return files.read(path)[0]
+
+
+def check(paths: Iterable[Path], others: Iterable[str] = ()) -> None:
+    """Raise ConfigError with a line for every fault of files of configuration, behind those that were found before."""
+    if found := [*others, *(fault for path in paths for fault in files.faults(path))]:
+        raise refusal(found)
+
+
+def own_files() -> list[Path]:
+    """Return the files of the defaults: config.yaml, and that of each paper that has one."""
+    found = [ROOT / "config" / f"{name}.yaml" for name in ("config", *rooms())]
+    return [path for path in found if path.exists()]
 
 
 @functools.cache

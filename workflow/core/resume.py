@@ -6,10 +6,8 @@
 Snakemake alone, told to unlock and to run again, would start jobs that are still in a cluster's queue a second time.
 """
 
-import argparse
 import contextlib
 import getpass
-import os
 import re
 import socket
 import subprocess
@@ -19,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+
+from workflow.core import command
 
 PREFIX = "featurelearning_"  # slurm-jobname-prefix in workflow/profiles/slurm
 LOGS = "results/logs/slurm"  # slurm-logdir there: a folder that has it has run on SLURM
@@ -94,15 +94,12 @@ def begun_elsewhere(folder: Path) -> str | None:
 
 def main() -> None:
     """Stop what was left, unlock, and become the run that the arguments ask for."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--directory", "-d", default=".")
-    folder = Path(parser.parse_known_args()[0].directory).resolve()
-    snakemake = [sys.executable, "-m", "snakemake"]
-    if dry := {"-n", "--dry-run", "--dryrun"}.intersection(sys.argv):
-        raise SystemExit(
-            f"resume: {dry.pop()} given, but this stops jobs and unlocks a folder; allowed: the arguments of a run; "
-            "to see what is left to do: make status"
-        )
+    arguments = sys.argv[1:]
+    remedy = (
+        "but this stops jobs and unlocks a folder; allowed: the arguments of a run; to see what is left: make status"
+    )
+    settings = command.require_run("resume", arguments, remedy)
+    folder = Path(settings.directory or ".").resolve()
     if host := begun_elsewhere(folder):
         raise SystemExit(
             f"resume: the last run of {folder} was started on {host} and may be alive there, which cannot be seen from "
@@ -115,8 +112,8 @@ def main() -> None:
         )
     stop_jobs(folder)
     remove_half_written(folder)
-    subprocess.run([*snakemake, "--unlock", *sys.argv[1:]], check=True)
-    os.execv(sys.executable, [*snakemake, *sys.argv[1:]])
+    subprocess.run([sys.executable, "-m", "snakemake", "--unlock", *arguments], check=True)
+    command.become_snakemake([*command.limits(settings), *arguments])
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import yaml
-
 from featurelearning.evidence import claim_schema
 from featurelearning.evidence.claim_schema import Rules
 from featurelearning.evidence.studies import Study
 from featurelearning.evidence.words import compared as compared_by
+from workflow.core import files
 from workflow.core.configuration import ROOT, ConfigError, Run
 from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
 
@@ -87,11 +86,8 @@ def listed_claims(paper: str) -> tuple[list[dict], list[str]]:
     path, rules = claims_file(paper), Rules(declared([paper]), HYPERPARAMETERS, BY_COVARIANCE)
     if not path.is_file():
         return [], []
-    try:
-        listed = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return [], [f"no YAML: {' '.join(str(error).split())}; mend that line"]
-    return claim_schema.checked(listed, rules)
+    listed, faults = files.read(path)
+    return ([], faults) if faults else claim_schema.checked(listed, rules)
 
 
 def compared(claims: dict[str, list[dict]], study: str) -> list[str]:
