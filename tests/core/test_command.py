@@ -102,12 +102,13 @@ def test_the_report_is_made_after_a_run_where_there_is_something_to_report(becam
     command.main("after", "--directory", str(tmp_path_factory.mktemp("empty")), "noise")
     assert became == []
     command.main("after", "--directory", str(made), "noise")
-    assert became == [["--report", command.REPORT, "--directory", str(made), "noise"]]
+    style = ["--report-stylesheet", str(ROOT / "workflow/core/captions/report.css")]
+    assert became == [["--report", command.REPORT, *style, "--directory", str(made), "noise"]]
     (made / command.REPORT).touch()
     command.main("after", "--directory", str(made), "noise")
     os.utime(made / command.REPORT, (0, 0))
     command.main("report", "--directory", str(made))
-    assert became[1:] == [["--report", command.REPORT, "--directory", str(made)]]
+    assert became[1:] == [["--report", command.REPORT, *style, "--directory", str(made)]]
 
 
 def test_without_results_the_report_is_refused_with_the_remedy(tmp_path):

@@ -136,7 +136,11 @@ def report(arguments: Sequence[str], settings: argparse.Namespace) -> None:
     if made.exists() and all(path.stat().st_mtime <= made.stat().st_mtime for path in shown):
         print(f"{made}: up to date")
         return
-    become_snakemake(["--report", REPORT, *arguments])
+    # The profile names its style as seen from here, and Snakemake looks for it in the folder of the run.
+    style = (
+        ["--report-stylesheet", str(Path(settings.report_stylesheet).resolve())] if settings.report_stylesheet else []
+    )
+    become_snakemake(["--report", REPORT, *style, *arguments])
 
 
 def main(verb: str, *arguments: str) -> None:
