@@ -35,13 +35,13 @@ def read(path: Path) -> tuple[Any, list[str]]:
         return parse(text)
 
 
-def faults(path: Path) -> list[str]:
-    """Return a line for each fault of a file of configuration, with the file's name; it must hold a section of keys."""
+def section(path: Path) -> tuple[dict, list[str]]:
+    """Return the keys of a file of configuration, and a line for each fault, with the file's name."""
     value, found = read(path)
     if not found and not isinstance(value, dict):
         given = "nothing" if value is None else f"{type(value).__name__} {str(value)[:60]!r}"
         found = [f"{given} given; allowed: keys with their values, such as `seeds: 20`; write one, or leave it out"]
-    return [f"{path}: {fault}" for fault in found]
+    return value, [f"{path}: {fault}" for fault in found]
 
 
 def given(entries: Iterable[str]) -> list[str]:
