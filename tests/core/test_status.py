@@ -155,9 +155,11 @@ def test_rules_of_any_layout_in_any_folder(tmp_path):
     arguments = ["--snakefile", str(flow / "Snakefile"), "--directory", str(run)]
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going", *arguments]
     assert subprocess.run(command, capture_output=True).returncode == 1
+    arguments[2] = "--dir"  # as Snakemake takes it
     command = [sys.executable, "-m", "workflow.core.status", *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=OWN)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"in {run}:\n")
     assert list(counts(done.stdout)) == ["make_a", "broken", "told", "all"]
     assert counts(done.stdout)["all"] == [1, 0, 0, 0, 2, 3]
     assert re.search(r"results/b.nc  \.snakemake/log/.*\.snakemake\.log", done.stdout)

@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> None:
             raise SystemExit("".join(answer))
     rows = parse(answers[0][0], order(answers[1][0]))
     os.chdir(settings.directory or ".")
+    if settings.directory:
+        print(f"in {settings.directory}:")
     print(report(rows, shlex.join(both[0]), failures(Path(".snakemake/log"))))
 
 
