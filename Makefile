@@ -7,12 +7,8 @@ BIN := .venv/bin
 # Own code first: another checkout's package may be installed in .venv, or lie on PYTHONPATH.
 export PYTHONPATH := $(CURDIR)/scripts$(if $(PYTHONPATH),:$(PYTHONPATH))
 READY := .venv/.stamp
-DRY := $(filter -n --dry-run --dryrun,$(ARGS))
-# This machine's limits: its cores, and one training at a time on its GPU. A profile has its own: --cores would hold
-# for the whole cluster.
-LIMITS := $(if $(findstring --profile,$(ARGS)),,--cores $(CORES) --resources gpu=1)
-
-READABLE := results/*/*/claims.html results/*/figures/* results/*/*.html results/costs.html workflow/*/captions/*
+# What ARGS mean is asked of Snakemake's own parser. CORES is this machine's limit where they name none.
+COMMAND := CORES=$(CORES) $(BIN)/python -m workflow.core.command
 
 .PHONY: help list reproduce resume status data test test-long lint bench report readme clean
 
@@ -23,15 +19,15 @@ list: $(READY)       ## list the papers and studies, their jobs and times (with 
 	@$(BIN)/python -m workflow.core.listing $(ARGS)
 
 reproduce: $(READY)  ## reproduce everything, or what ONLY names, then make the report
-	$(BIN)/snakemake $(ONLY) $(LIMITS) $(ARGS)
-	$(if $(DRY),,@$(MAKE) --no-print-directory report)
+	@$(COMMAND) run $(ONLY) $(ARGS)
+	@$(COMMAND) after $(ONLY) $(ARGS)
 
 resume: $(READY)     ## go on after a run was killed (with its ONLY and ARGS): stop its jobs, SLURM's too, unlock, run again
-	$(BIN)/python workflow/core/resume.py $(ONLY) $(LIMITS) $(ARGS)
-	@$(MAKE) --no-print-directory report
+	@CORES=$(CORES) $(BIN)/python -m workflow.core.resume $(ONLY) $(ARGS)
+	@$(COMMAND) after $(ONLY) $(ARGS)
 
 status: $(READY)     ## say what is done, stale, missing or failed (with the ARGS of the run)
-	@$(BIN)/python workflow/core/status.py $(ONLY) $(ARGS)
+	@$(BIN)/python -m workflow.core.status $(ONLY) $(ARGS)
 
 data: $(READY)       ## fetch MNIST and Fashion-MNIST into the cache (on a login node, for compute nodes without a network)
 	$(BIN)/snakemake --cores $(CORES) mnist fashion_mnist $(ARGS)
@@ -49,17 +45,14 @@ lint: $(READY)       ## check style, formatting and the workflow
 bench: $(READY)      ## measure speed and print one table
 	$(BIN)/python -m tests.bench $(ARGS)
 
-report: results/report.html  ## make the report of finished results (with the ARGS that made them)
+report: $(READY)     ## make the report of finished results (with the ARGS that made them)
+	@$(COMMAND) report $(ARGS)
 
 readme: $(READY)     ## write the table of claims into README.md
 	$(BIN)/python scripts/core/readme.py
 
 clean:               ## remove the results; caches and .venv stay
 	find results -mindepth 1 ! -path results/README.md -delete
-
-results/report.html: $(wildcard $(READABLE)) | $(READY)
-	$(if $(wildcard results/*/*/claims.csv results/*/figures/*),,@echo "results: nothing is there yet: run make reproduce" >&2; exit 1)
-	$(BIN)/snakemake --report $@ $(ARGS)
 
 $(READY): envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is Python " + sys.version.split()[0] + \

@@ -23,7 +23,13 @@ with joblog.of(snakemake):
     }
     parameters = records.plain(params) | expected["evaluate"]["parameters"]
     attributes = records.provenance(OOD.title, OOD.reference, parameters, params.code, device="")
-    result = records.empty(layout, coords, attributes, OOD.names())
+    # Of what was chosen each method's file says what it is.
+    chosen = {name: choice[name].attrs["long_name"] for choice in choices for name in tuned if name in choice}
+    others = {name: (f"{text}; NaN where the method has none", "1") for name, text in chosen.items()}
+    others |= {
+        f"tuning_{name}": (f"{text}, of a candidate; NaN where there is none", "1") for name, text in chosen.items()
+    }
+    result = records.empty(layout, coords, attributes, others | OOD.names())
     for choice in choices:
         arm = records.cell(choice)["arm"]
         places = {"arm": arm, "candidate": choice["candidate"].values}

@@ -333,7 +333,8 @@ def test_faults_of_a_list_stop_a_run_in_one_message_that_names_the_file(written)
 @pytest.mark.parametrize("text", ["- family: [", "a: b: c"])
 def test_a_list_that_is_no_yaml_is_refused(text, written):
     with pytest.raises(
-        ConfigError, match="1 fault in the claims.*\nconfig/claims/preconditioning.yaml: no YAML: .*line"
+        ConfigError,
+        match="1 fault in the claims.*\nconfig/claims/preconditioning.yaml: line .*; allowed: text in YAML; mend that",
     ):
         written(text)
 

@@ -14,7 +14,9 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from workflow.core import configuration, rooms
+from workflow.core import configuration, grid, rooms
+from workflow.preconditioning import grid as p1
+from workflow.preconditioning import real_grid
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = configuration.default()
@@ -114,8 +116,9 @@ def test_text_from_the_command_line_is_read():
         "{noise: {snrs: [1, 2.50], estimators: {population: [1, 2.5], oas: []}}, ood: {folder: null}, compile: False}"
     )
     update_config(config, yaml.load(line, Loader=yaml.BaseLoader))
-    update_config(config, {"seeds": 1e1, "single_index": {"weight_decay": "1e-6"}})
+    update_config(config, {"seeds": 1e1, "single_index": {"weight_decay": "1e-6", "steps": "1e3"}})
     cfg = configuration.validate(config)
+    assert cfg.single_index.steps == 1000
     assert cfg.noise.snrs == (1.0, 2.5) and set(cfg.noise.estimators) == {"population", "empirical", "ledoit_wolf"}
     assert cfg.ood.folder is None and cfg.compile is False
     assert cfg.seeds == 10 and isinstance(cfg.seeds, int) and cfg.single_index.weight_decay == 1e-6
@@ -456,6 +459,30 @@ BAD = {
         'teachers.cases.A.teacher: {"kind": "multi_modal", "direction": 0, "modes": 1} given; modes 1; '
         "allowed: 2 or more; raise it",
     ),
+    "a fraction of a direction": (
+        {"teachers.cases": {"A": {"eigenvalues": [2, 1], "teacher": {"kind": "single_index", "direction": 0.9}}}},
+        'teachers.cases.A.teacher: {"kind": "single_index", "direction": 0.9} given; direction 0.9; '
+        "allowed: an integer; write 1",
+    ),
+    "a fraction of a mode": (
+        {
+            "teachers.cases": {
+                "A": {"eigenvalues": [2, 1], "teacher": {"kind": "multi_modal", "direction": 0, "modes": 2.5}}
+            }
+        },
+        'teachers.cases.A.teacher: {"kind": "multi_modal", "direction": 0, "modes": 2.5} given; modes 2.5; '
+        "allowed: an integer; write 2",
+    ),
+    "a fraction of a dimension": (
+        {"teachers.cases": {"A": {**TEACHER, "eigenvalues": {"power_law": 2, "dimension": 10.7, "largest": 10}}}},
+        'teachers.cases.A.eigenvalues: {"power_law": 2, "dimension": 10.7, "largest": 10} given; dimension 10.7; '
+        "allowed: an integer, 2 to 10000; change it",
+    ),
+    "more dimensions than any machine holds": (
+        {"teachers.cases": {"A": {**TEACHER, "eigenvalues": {"power_law": 0, "dimension": "1e30", "largest": 10}}}},
+        'teachers.cases.A.eigenvalues: {"power_law": 0, "dimension": "1e30", "largest": 10} given; dimension 1e+30; '
+        "allowed: an integer, 2 to 10000; change it",
+    ),
     "half a power law": (
         {
             "teachers.cases": {
@@ -632,7 +659,8 @@ def test_cases_of_one_study_differ_in_more_than_capitals():
 
 # --- any value at any key ------------------------------------------------------------------------------------------
 
-VALUES = (None, "", [], {}, -3, 0.5, "text", True, [None], [[]], {"a": None}, ...)  # `...`: the key is missing
+VALUES = (None, "", [], {}, 3, -3, 0.5, "text", True, [[]], [None], [["a"]], {"a": None}, math.nan, math.inf, ...)
+# `...`: the key is missing
 
 
 def places(config: dict, *above: str) -> list[tuple[str, ...]]:
@@ -659,6 +687,17 @@ def overlaid() -> list[tuple[str, ...]]:
     return [path for path in found if path[:2] != ("teachers", "cases") or path[2:3] == () or path[2] in kinds.values()]
 
 
+def planned(cfg: configuration.Run) -> None:
+    """Plan all that the rules plan of a configuration, but for the lists of files that are long."""
+    rooms.studies(cfg), cfg.image_folders(), grid.shards(cfg)
+    arms = [arm for study in p1.SYNTHETIC for arm, _ in p1.plan(cfg, study)]
+    assert all(grid.by_id(each) for each in (arms, p1.ood_arms(cfg)) if each)
+    assert all(p1.candidates(cfg, arm) for arm in p1.ood_arms(cfg)) and real_grid.candidates(cfg)
+    for study in p1.SYNTHETIC:
+        p1.cases(cfg, study)
+    p1.diagnosed(cfg), p1.theory_parameters(cfg), p1.transfer_arms(cfg), real_grid.arms(cfg), real_grid.tuned_files(cfg)
+
+
 def test_any_value_at_any_key_is_read_or_refused_with_a_line_for_each_fault():
     counts = Counter()
     for group, value in product(in_turns(overlaid()), VALUES):
@@ -671,14 +710,15 @@ def test_any_value_at_any_key_is_read_or_refused_with_a_line_for_each_fault():
             if value is ...:
                 del section[name]
         try:
-            cfg = configuration.validate(config)
-            rooms.studies(cfg), rooms.trained_files(cfg)
+            planned(configuration.validate(config))
             counts["read"] += 1
         except configuration.ConfigError as error:
             head, *lines = str(error).split("\n")
             assert head.endswith(":") and lines and all(re.match(r"[\w.\[\]]+: .+; .+", line) for line in lines), lines
             counts["refused"] += 1
-    assert counts["read"] > 20 and counts["refused"] > 300, counts
+    keys = len(overlaid())
+    print(f"{keys} keys x {len(VALUES)} values in {counts.total()} configurations: {dict(counts)}")
+    assert keys > 200 and counts["read"] > 20 and counts["refused"] > 300, counts
 
 
 @pytest.mark.parametrize("papers", [None, "preconditioning", [], {}, 3, ["no such paper"], [[]], [None], ...])

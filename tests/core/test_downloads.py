@@ -14,11 +14,13 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from featurelearning.files import downloads, image_sets
+from featurelearning.files import downloads, folders, image_sets
 from featurelearning.files.downloads import FetchError, Source
 from featurelearning.files.sets import SETS, File
+from idx import write_idx
 
 CONTENT = {"one-idx": b"first file" * 50, "two-idx": b"second file" * 70}
 WRONG = "0" * 64
@@ -48,7 +50,7 @@ def fetch_error(sources: list[Source], destination: Path, files=FILES) -> str:
 
 
 def folder_source(folder: Path) -> Source:
-    return Source("folder", str(folder), downloads.from_folder)
+    return Source("folder", str(folder), folders.from_folder)
 
 
 @pytest.fixture
@@ -299,7 +301,117 @@ def test_files_missing_from_a_folder_are_all_named(folder, tmp_path):
     for path in folder.iterdir():
         path.unlink()
     message = fetch_error([folder_source(folder)], tmp_path / "cache")
-    assert "neither the file nor its .gz is there: one-idx, two-idx" in message
+    tried = "one-idx, one.idx, one-idx/one-idx, two-idx, two.idx, two-idx/two-idx"
+    assert f"one-idx, two-idx: not there; tried, plain and as .gz: {tried}; in . of the folder" in message
+
+
+# --- folders as people have them --------------------------------------------------------------------------------------
+SHAPES = {"train-images-idx3-ubyte": (3, 2, 2), "train-labels-idx1-ubyte": (3,)}
+SHAPES |= {"t10k-images-idx3-ubyte": (2, 2, 2), "t10k-labels-idx1-ubyte": (2,)}
+DRAWN = {name: np.random.default_rng(i).integers(256, size=shape) for i, (name, shape) in enumerate(SHAPES.items())}
+
+
+@pytest.fixture
+def originals(tmp_path, monkeypatch):
+    """Files of all sets, tiny, whose checksums are the known ones."""
+    idx = {name: write_idx(tmp_path / name, array.astype(np.uint8)).read_bytes() for name, array in DRAWN.items()}
+    for name in idx:
+        (tmp_path / name).unlink()
+    content = {"mnist": idx, "fashion_mnist": {name: each + b"F" for name, each in idx.items()}}
+    content |= {"cifar10": {"cifar-10-python.tar.gz": b"an archive"}}
+    content |= {"svhn": {"train_32x32.mat": b"one", "test_32x32.mat": b"other"}}
+    for name, files in content.items():
+        known = tuple(File(each, sha256(text)) for each, text in files.items())
+        monkeypatch.setitem(SETS, name, SETS[name]._replace(files=known))
+    return content
+
+
+def dotted(name: str) -> str:
+    return name.replace("-idx", ".idx")
+
+
+LAID = {
+    "torchvision's root": ("mnist", lambda name: f"MNIST/raw/{name}"),
+    "torchvision's root, packed": ("mnist", lambda name: f"MNIST/raw/{name}.gz"),
+    "torchvision's folder": ("mnist", lambda name: f"raw/{name}"),
+    "dots": ("mnist", dotted),
+    "dots, packed": ("mnist", lambda name: f"{dotted(name)}.gz"),
+    "Kaggle": ("mnist", lambda name: f"{name}/{name}"),
+    "torchvision's Fashion-MNIST": ("fashion_mnist", lambda name: f"FashionMNIST/raw/{name}.gz"),
+    "Keras' Fashion-MNIST": ("fashion_mnist", lambda name: f"fashion-mnist/{name}.gz"),
+    "torchvision's CIFAR-10": ("cifar10", lambda name: name),
+    "Keras' CIFAR-10": ("cifar10", lambda name: "cifar-10-batches-py.tar.gz"),
+    "torchvision's SVHN": ("svhn", lambda name: name),
+    "a folder of SVHN": ("svhn", lambda name: f"svhn/{name}"),
+}
+
+
+def lay(place: Path, content: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    packs = place.suffix == ".gz" and ".tar" not in place.suffixes
+    place.write_bytes(gzip.compress(content) if packs else content)
+
+
+@pytest.mark.parametrize(("name", "where"), LAID.values(), ids=LAID)
+def test_folders_as_others_lay_them_are_read(originals, tmp_path, name, where):
+    for each, content in originals[name].items():
+        lay(tmp_path / "mine" / where(each), content)
+    downloads.fetch_set(name, tmp_path / "cache", tmp_path / "mine", "some.folder")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == originals[name]
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_a_root_of_several_sets_gives_each_its_own(originals, tmp_path, name):
+    for room, place in {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw"}.items():
+        for each, content in originals[room].items():
+            lay(tmp_path / "mine" / place / each, content)
+            lay(tmp_path / "mine" / each, originals["mnist"][each])  # and one set loose beside them
+    downloads.fetch_set(name, tmp_path / "cache", tmp_path / "mine", "some.folder")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == originals[name]
+
+
+def keras(path: Path, **changes) -> None:
+    arrays = {name: DRAWN[file].astype(np.uint8) for file, name in folders.ARRAYS.items()} | changes
+    path.parent.mkdir()
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def test_keras_arrays_have_the_checksums_of_the_original_files(originals, tmp_path):
+    keras(tmp_path / "mine/mnist.npz", y_test=DRAWN["t10k-labels-idx1-ubyte"].astype(np.int64))
+    downloads.fetch_set("mnist", tmp_path / "cache", tmp_path / "mine", "some.folder")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == originals["mnist"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"x_train": np.zeros((3, 2, 2), np.uint8)}, "ValueError: train-images-idx3-ubyte: wrong SHA-256: expected "),
+        ({"x_train": np.zeros((3, 2, 2)) - 0.5}, "mnist.npz: x_train holds float64 beyond 0 to 255; allowed: unsigned"),
+        ({"x_train": None}, "KeyError: 'x_train is not a file in the archive'"),
+        ({"x_train": np.array([None])}, "ValueError: Object arrays cannot be loaded when allow_pickle=False"),
+    ],
+)
+def test_arrays_that_are_not_mnists_are_refused(originals, tmp_path, changes, fault):
+    keras(tmp_path / "mine/mnist.npz", **changes)
+    with pytest.raises(FetchError) as caught:
+        downloads.fetch_set("mnist", tmp_path / "cache", tmp_path / "mine", "some.folder")
+    assert fault in str(caught.value)
+
+
+def test_every_name_that_was_tried_is_named(originals, tmp_path):
+    (tmp_path / "mine/cifar-10-batches-py").mkdir(parents=True)
+    (tmp_path / "mine/cifar-10-batches-py/data_batch_1").write_bytes(b"")
+    told = {}
+    for name in SETS:
+        with pytest.raises(FetchError) as caught:
+            downloads.fetch_set(name, tmp_path / "cache", tmp_path / "mine", "some.folder")
+        told[name] = str(caught.value)
+    for part in ("train-images.idx3-ubyte, ", "mnist.npz; in ., raw, MNIST/raw, mnist of the folder"):
+        assert part in told["mnist"]
+    assert "in ., raw, FashionMNIST/raw, fashion-mnist, fashion_mnist of the folder" in told["fashion_mnist"]
+    assert "cifar-10-batches-py.tar.gz, " in told["cifar10"] and "test_32x32.mat: not there" in told["svhn"]
+    assert "cifar-10-batches-py is the archive unpacked" in told["cifar10"]
+    assert "put the archive itself beside it" in told["cifar10"]
 
 
 def test_a_mirror_that_refuses_or_never_answers_fails_over_quickly(folder, tmp_path, monkeypatch):

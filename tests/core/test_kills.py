@@ -26,7 +26,7 @@ JOBS = {True: 15, False: 100}  # at least, of PART and of everything
 
 def command(cores: int, targets: tuple[str, ...], *config: str) -> list[str]:
     """Return what `make resume` runs."""
-    words = [sys.executable, "workflow/core/resume.py", "--cores", str(cores), *TINY, "--config", CACHE, *config]
+    words = [sys.executable, "-m", "workflow.core.resume", "--cores", str(cores), *TINY, "--config", CACHE, *config]
     return [*words, "--", *targets]
 
 
@@ -40,7 +40,7 @@ def run_until_killed(folder: Path, command: list[str], jobs: int, delay: float) 
         assert run.poll() is None and time.monotonic() < deadline, output.read_text()[-3000:]
         time.sleep(0.05)
     time.sleep(delay)
-    os.kill(run.pid, signal.SIGKILL)  # Snakemake itself, which took the place of resume.py; its jobs are not killed
+    os.kill(run.pid, signal.SIGKILL)  # Snakemake itself, which took the place of resume; its jobs are not killed
     assert run.wait() == -signal.SIGKILL, "the run ended before it was killed"
     return finished_jobs(output.read_text())
 

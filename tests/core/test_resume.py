@@ -83,6 +83,18 @@ def test_scripts_of_this_folder_are_stopped_and_no_others(queue, tmp_path):
             process.wait()
 
 
+def test_a_process_is_found_by_its_folder_under_any_name(tmp_path):
+    """As in a container, where the folder is mounted at another place: here through a link."""
+    alive = sleeper(tmp_path / "here", "snakemake")
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    try:
+        assert [process.pid for process, _ in resume.processes(tmp_path / "link")] == [alive.pid]
+        assert list(resume.processes(tmp_path)) == []
+    finally:
+        alive.kill()
+        alive.wait()
+
+
 def test_a_job_that_has_just_ended_is_no_error(queue, tmp_path, monkeypatch):
     queue.write_text("")
     gone = sleeper(tmp_path / "here")
@@ -144,11 +156,14 @@ def test_what_was_half_written_is_removed_and_nothing_else(tmp_path):
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
-def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("argument", "given"), [("-n", "--dryrun"), ("-np", "--dryrun"), ("--summary", "--summary"), ("--touch", "--touch")]
+)
+def test_what_is_no_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch, argument, given):
     queue.write_text(f"1|{resume.PREFIX}a|{tmp_path}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2", "-n"])
-    with pytest.raises(SystemExit, match="resume: -n given, .* to see what is left to do: make status"):
+    monkeypatch.setattr(sys, "argv", ["resume.py", "--cores", "2", argument])
+    with pytest.raises(SystemExit, match=f"resume: {given} given, .* to see what is left: make status"):
         resume.main()
     assert resume.queued(tmp_path) == ["1"]
 
@@ -158,8 +173,23 @@ def test_a_dry_run_is_refused_and_stops_nothing(queue, tmp_path, monkeypatch):
     [
         (["python3", "/a/.venv/bin/snakemake", "--cores", "2"], True),
         (["/a/python3", "-m", "snakemake", "--profile", "workflow/profiles/slurm"], True),
+        (["python", "-u", "-m", "snakemake", "-c1"], True),
+        (["python3.12", "-um", "snakemake"], True),
+        (["/a/python3.11", "-X", "dev", "-W", "ignore", "-Wdefault", "-m", "snakemake"], True),
+        (["python", "-Xdev", "-msnakemake"], True),
+        (["python", "-I", "-B", "/a/.venv/bin/snakemake", "-n"], True),
+        (["python", "--check-hash-based-pycs=never", "-m", "snakemake.__main__"], True),
+        (["/a/.venv/bin/snakemake", "--directory", "elsewhere"], True),
+        (["pypy3", "-m", "snakemake"], True),
+        (["python", "-c", "import time", "snakemake"], False),
+        (["python", "-X", "snakemake", "other.py"], False),
+        (["python", "-m", "pytest", "snakemake"], False),
+        (["python", "-m"], False),
+        (["python", "-"], False),
+        (["python"], False),
+        (["python3", "-u", "-m", "snakemake", "--cores", "all", "--mode", "remote"], False),
         (["python3", "-m", "snakemake", "--cores", "all", "--mode", "remote"], False),
-        (["python3", "workflow/core/resume.py", "--profile", "workflow/profiles/slurm"], False),
+        (["python3", "-m", "workflow.core.resume", "--profile", "workflow/profiles/slurm"], False),
         (["make", "resume", "ARGS=snakemake"], False),
         (["vim", "notes", "on", "snakemake"], False),
         ([], False),

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -78,6 +80,52 @@ def test_names_of_studies_are_unique_and_every_paper_has_its_rooms():
     for paper in PAPERS:
         for room in (f"workflow/{paper}/rules.smk", f"config/{paper}.yaml", f"scripts/{paper}", f"tests/{paper}"):
             assert (ROOT / room).exists(), room
+
+
+def room(monkeypatch, paper: str, keys: dict, *studies: str) -> None:
+    """Have a paper that declares some keys of the configuration and some studies."""
+    section = type(paper.title(), (configuration.Run,), {"__annotations__": keys})
+    for name, content in {
+        f"workflow.{paper}.configuration": {paper.title(): section},
+        f"featurelearning.{paper}.studies": {"STUDIES": [Study(each, paper, "title", "reference") for each in studies]},
+    }.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"first": int}, "first: declared by one and by two; allowed: a key of one owner; rename it in one "),
+        ({"seeds": int}, "seeds: declared by the run and by two; allowed: a key of one owner; rename it in one "),
+        ({"second": int}, None),
+    ],
+)
+def test_a_key_that_two_papers_declare_is_refused(monkeypatch, keys, line):
+    room(monkeypatch, "one", {"first": int})
+    room(monkeypatch, "two", keys)
+    configuration.model.cache_clear()
+    if line is None:
+        assert {"first", "second", "seeds"} <= configuration.model(("one", "two")).model_fields.keys()
+    else:
+        with pytest.raises(configuration.ConfigError, match=f"1 fault in the configuration.*:\n{line}"):
+            configuration.model(("one", "two"))
+    configuration.model.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("study", "line"),
+    [("a", "a: a study of one and a study of two"), ("one", "one: the paper one and a study of two"), ("b", None)],
+)
+def test_a_name_that_two_studies_or_papers_have_is_refused(monkeypatch, study, line):
+    room(monkeypatch, "one", {}, "a")
+    room(monkeypatch, "two", {}, study)
+    if line is None:
+        assert list(rooms.declared(["one", "two"])) == ["a", "b"]
+    else:
+        with pytest.raises(configuration.ConfigError, match=f"{line}; allowed: a name of its own"):
+            rooms.declared(["one", "two"])
 
 
 def test_a_study_declares_what_is_derived_from_it():

@@ -17,7 +17,7 @@ import pytest
 
 import slurm
 from featurelearning.files import records
-from repository import CACHE, ROOT, TINY, copy_of_repository, require
+from repository import CACHE, TINY, copy_of_repository, require
 
 # Jobs here are over in seconds, so their states are asked for sooner than the profile does.
 PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
@@ -173,7 +173,7 @@ def kill_and_resume(cluster: slurm.Cluster, folder: Path, environment: dict[str,
         slurm.wait(lambda: running(cluster, folder), "a running job", 300)  # others wait for the same GPUs
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
-    command = [sys.executable, "workflow/core/resume.py", *PROFILE[2:], *words]
+    command = [sys.executable, "-m", "workflow.core.resume", *PROFILE[2:], *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
     jobs = [job for job in cluster.accounting() if job["WorkDir"] == str(folder)]
     return Ended(folder, done.returncode, done.stdout + done.stderr, jobs)
@@ -335,16 +335,6 @@ def test_what_a_killed_run_left_in_the_queue_is_cancelled_before_it_goes_on(runs
     assert first["State"].startswith("CANCELLED") and second["State"] == "COMPLETED"
     assert first["End"] <= second["Start"]
     assert same(TUNED["sgd"], resumed.folder, finished)
-
-
-@pytest.mark.parametrize("target", ["reproduce", "resume"])
-def test_make_limits_this_machine_and_no_cluster(target):
-    def printed(arguments: str) -> str:
-        command = ["make", "--dry-run", target, f"ARGS={arguments}", "CORES=3"]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-    assert "--cores 3 --resources gpu=1 --config seeds=20" in printed("--config seeds=20")
-    assert "--cores" not in printed("--profile workflow/profiles/slurm") and "--profile" in printed("--profile x")
 
 
 def test_nothing_is_left_running(runs):

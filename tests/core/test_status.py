@@ -1,5 +1,6 @@
 """The state of a run, from a summary and logs made by hand, and once from Snakemake itself."""
 
+import os
 import re
 import subprocess
 import sys
@@ -123,19 +124,7 @@ def test_a_job_that_failed_before_its_log_is_known_from_that_of_snakemake(logs, 
     assert f"  {two['output']}  {second}" in text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "folder"),
-    [
-        (["--configfile", "config/tiny.yaml"], "."),
-        (["--directory", "elsewhere", "noise"], "elsewhere"),
-        (["noise", "--directory=elsewhere"], "elsewhere"),
-        (["--config", "seeds=3", "-d", "elsewhere"], "elsewhere"),
-    ],
-)
-def test_the_folder_is_that_of_the_run(arguments, folder):
-    assert status.folder(arguments) == folder
-
-
+OWN = os.environ | {"PYTHONPATH": str(ROOT)}
 SNAKEFILE = """rule all:
     input: "results/b.nc", "results/c.nc"
 include: "inner.smk"
@@ -166,16 +155,18 @@ def test_rules_of_any_layout_in_any_folder(tmp_path):
     arguments = ["--snakefile", str(flow / "Snakefile"), "--directory", str(run)]
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going", *arguments]
     assert subprocess.run(command, capture_output=True).returncode == 1
-    command = [sys.executable, str(ROOT / "workflow" / "core" / "status.py"), *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    arguments[2] = "--dir"  # as Snakemake takes it
+    command = [sys.executable, "-m", "workflow.core.status", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=OWN)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"in {run}:\n")
     assert list(counts(done.stdout)) == ["make_a", "broken", "told", "all"]
     assert counts(done.stdout)["all"] == [1, 0, 0, 0, 2, 3]
     assert re.search(r"results/b.nc  \.snakemake/log/.*\.snakemake\.log", done.stdout)
 
 
 def test_a_finished_run_with_another_seed_asked_for(finished):
-    command = [sys.executable, "workflow/core/status.py", *TINY, "--config", CACHE, "seeds=4"]
+    command = [sys.executable, "-m", "workflow.core.status", *TINY, "--config", CACHE, "seeds=4"]
     done = subprocess.run(command, cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = counts(done.stdout)  # the shard of seeds 0-2 stays, and 3-3 is new

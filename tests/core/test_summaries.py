@@ -21,6 +21,7 @@ def cell(arm: Arm) -> xr.Dataset:
         (sigma_arm("empirical", 0.5), "$\\Sigma^{\\,p}$, $p$ = 0.5"),
         (Arm("adam", "adam", learning_rate=0.003), "Adam"),
         (Arm("sam_rho0.05", "sam", hyperparameters={"rho": 0.05}), "SAM, $\\rho$ = 0.05"),
+        (Arm("sam_rho0.1234567", "sam", hyperparameters={"rho": 0.1234567}), "SAM, $\\rho$ = 0.1234567"),
         (Arm("adahessian_p-0.50", "adahessian", p=-0.5, hyperparameters={"p": -0.5}), "AdaHessian, $p$ = −0.5"),
         (Arm("adahessian", "adahessian", p=-1.0, hyperparameters={"p": -1.0}), "AdaHessian"),
         (Arm("kfac", "kfac", hyperparameters={"damping": 0.001}), "K-FAC"),

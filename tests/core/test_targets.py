@@ -45,10 +45,16 @@ def test_a_study_alone_is_its_figures_and_verdicts_and_what_they_need(finished):
     assert not {"costs", "tune_ood", "evaluate_theory", "diagnose", "check_stability"} & set(jobs)
 
 
+VERBS = ("command run", "command after", "resume")
+
+
 @pytest.mark.parametrize(("only", "target"), [("ONLY=noise transfer", "noise transfer"), ("ONLY=", ""), ("", "")])
 def test_make_runs_what_only_names(only, target):
-    assert f"snakemake {target} --cores 3" in printed("reproduce", *filter(None, [only]))
-    assert f"resume.py {target} --cores 3" in printed("resume", *filter(None, [only]))
+    said = {
+        name: printed(name, *filter(None, [only]), "ARGS=-n --x").splitlines()[-2:] for name in ("reproduce", "resume")
+    }
+    asked = [f"CORES=3 .venv/bin/python -m workflow.core.{verb} {target} -n --x" for verb in VERBS]
+    assert said == {"reproduce": [asked[0], asked[1]], "resume": [asked[2], asked[1]]}
 
 
 def test_a_study_that_the_configuration_does_not_plan_ends_with_one_line(finished):

@@ -1,5 +1,6 @@
 """Every figure from synthetic data: the lines are the means, the text is legible, the bytes are the same each time."""
 
+import io
 import itertools
 import re
 import runpy
@@ -453,3 +454,15 @@ def test_script_writes_the_same_bytes_each_time(name, tmp_path):
     pdf, png = written[0]
     assert b"/Type3" not in pdf and b"/FontFile2" in pdf
     assert not re.search(rb"CreationDate|ModDate|Matplotlib v", pdf) and b"Software" not in png and b"tIME" not in png
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "kept"),
+    [("effective", "optimizer", "sigma_power"), ("departure", "preconditioner", "fixed"), ("methods", "arm", "sigma_")],
+)
+def test_a_figure_without_any_other_method_is_drawn(name, dimension, kept):
+    """As with `only: []`."""
+    module, builder = FIGURES[name]
+    data = builder(**SMALL)
+    figure = module.figure(data.sel({dimension: [key for key in data[dimension].values if key.startswith(kept)]}))
+    figure.savefig(io.BytesIO(), format="svg")

@@ -2,13 +2,16 @@
 
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from featurelearning.files import records
+from featurelearning.preconditioning import image_training
 from featurelearning.preconditioning.names import NAMES
-from featurelearning.training import shards
+from featurelearning.training import methods, shards
 from featurelearning.training.loop import Run
 from synthetic import Job, Names
 
@@ -18,6 +21,9 @@ ARM = {"id": "sigma_population_p+1.00", "method": "sigma_power", "estimator": "p
 ARM |= {"hyperparameters": {}, "learning_rate": None}
 
 MADE_WITH = {"arm": ARM, "cell": {"case": "High", "snr": 1.0}, "master_seed": 1, "settings": {"steps": 5}}
+CPU = torch.device("cpu")
+OOD_MEASURES = ("accuracy_in_distribution", "accuracy_flipped_noise", "accuracy_flipped_digits")
+OOD_MEASURES += ("diverged_at", "first_layer_change")
 EXPECTED = {name: {} for name in ("data", "model", "frozen", "unfrozen", "evaluate")}
 EXPECTED |= {"train": {}, "evaluate": {"parameters": {"master_seed": 1, "settings": {"steps": 5}}}}
 
@@ -32,6 +38,37 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
         scriptdir=str(SCRIPTS),
     )
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
+
+
+def test_any_hyper_parameter_may_be_tuned_and_is_named_by_its_method(tmp_path):
+    """The file of a choice, and what gathers those of two methods."""
+    arms = [{**ARM, "id": name, "method": name, "estimator": "none", "p": None} for name in ("momentum", "kfac")]
+    for arm, name, values in zip(arms, ("momentum", "damping"), ((0.5, 0.9), (0.1, 0.2)), strict=True):
+
+        def train(files, params, job, each, seeds):
+            accuracy = np.arange(len(each))[:, None]
+            return SimpleNamespace(curves={"validation_accuracy": accuracy}, diverged_at=np.full(len(each), -1))
+
+        candidates = [{"learning_rate": 0.1, name: value} for value in values]
+        made_with = {"arm": arm, "master_seed": 1, "settings": {"steps": 5}}
+        job = SimpleNamespace(attributes=records.provenance("test", "reference", made_with, "code"), device=CPU)
+        params = SimpleNamespace(candidates=candidates, seeds=[1000], arm=arm)
+        output = SimpleNamespace(model=tmp_path / f"{arm['id']}.nc")
+        image_training.tune(train, SimpleNamespace(params=params, input=None, output=output), job)
+        found = records.read(output.model)
+        assert found[name].attrs["long_name"] == methods.long_names(arm["method"])[name][0]
+        assert found[name][found["chosen"]] == values[1]
+        variables = {name: (("seed",), np.zeros(2)) for name in OOD_MEASURES}
+        shard = records.dataset(variables, {"seed": SEEDS}, job.attributes, NAMES)
+        records.write(shard, tmp_path / f"{arm['id']}_evaluated.nc")
+    tuned = {arm["id"]: ["learning_rate", name] for arm, name in zip(arms, ("momentum", "damping"), strict=True)}
+    inputs = {"tune": [tmp_path / f"{arm['id']}.nc" for arm in arms]}
+    inputs["evaluate"] = [tmp_path / f"{arm['id']}_evaluated.nc" for arm in arms]
+    expected = {**EXPECTED, "tune": {}}
+    run("aggregate_ood", tmp_path, inputs, [tmp_path / "ood.nc"], arms=arms, tuned=tuned, seeds=2, expected=expected)
+    found = records.read(tmp_path / "ood.nc")
+    assert found["momentum"].values.tolist()[0] == [0.9, 0.9] and np.isnan(found["momentum"].values[1]).all()
+    assert found["tuning_momentum"].attrs["long_name"].startswith("share of the last step that is kept, of a candidate")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ The error has a line per fault, which names what is allowed and how to mend it. 
 where they are valid: siblings in `info.data`, earlier sections in `info.context` under their dotted names.
 """
 
+import contextlib
 import difflib
 import math
 from collections.abc import Iterable
@@ -24,6 +25,15 @@ def refuse(*problems: str) -> None:
 def no_flag(value: Any) -> Any:
     if isinstance(value, bool):
         refuse("allowed: a number; write one, since YAML reads true, false, yes, no, on and off as flags")
+    return value
+
+
+def integer(value: Any) -> Any:
+    """Return text that is a whole number, such as 1e3, which YAML 1.1 takes for text, as one."""
+    if isinstance(value, str) and "e" in value.lower():
+        with contextlib.suppress(ValueError):
+            found = float(value)
+            return int(found) if found.is_integer() else value
     return value
 
 

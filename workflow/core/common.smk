@@ -12,14 +12,6 @@ from pathlib import Path
 # The graph is made of small objects that live as long as the program: collecting garbage among them is time lost.
 gc.set_threshold(100_000, 50, 50)
 
-# Own code first, here and in every job: another checkout's package may be installed, or lie on PYTHONPATH.
-ROOT = Path(workflow.basedir).parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-PLACES = [str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
-os.environ |= {"PYTHONPATH": os.pathsep.join(PLACES)}
-
-from snakemake.exceptions import WorkflowError
-
 from workflow.core import devices, grid, progress, rooms
 from workflow.core.configuration import ConfigError, validate
 from workflow.core.fingerprint import fingerprint

@@ -6,20 +6,21 @@ paper in `workflow/<paper>/configuration.py`.
 
 import functools
 import importlib
+import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from workflow.core import checks, messages
+from workflow.core import checks, files, messages
 
 ROOT = Path(__file__).resolve().parents[2]
 README = "config/README.md explains every key"
 
-Integer = Annotated[int, BeforeValidator(checks.no_flag)]
+Integer = Annotated[int, BeforeValidator(checks.no_flag), BeforeValidator(checks.integer)]
 Real = Annotated[float, BeforeValidator(checks.no_flag)]  # reads '1e-6' too, which YAML 1.1 takes for text
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(checks.plain)]
 Place = Annotated[str, Field(min_length=1)]
@@ -92,16 +93,49 @@ def default() -> dict:
     return config
 
 
+@functools.cache
+def examples() -> dict:
+    """Return the same, read once: messages show the default of a key."""
+    return default()
+
+
 def read(name: str) -> dict:
-    """Return what a file of config/ holds."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former needs a library in C, and is ten times as fast
-    return yaml.load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"), loader)
+    """Return what a file of config/ holds; raises ConfigError with a line for every fault of the file."""
+    value, faults = files.section(ROOT / "config" / f"{name}.yaml")
+    if faults:
+        raise refusal(faults)
+    return value
+
+
+def check(paths: Iterable[Path], others: Iterable[str] = ()) -> None:
+    """Raise ConfigError with a line for every fault of files of configuration, behind those that were found before."""
+    if found := [*others, *(fault for path in paths for fault in files.section(path)[1])]:
+        raise refusal(found)
+
+
+def own_files() -> list[Path]:
+    """Return the files of the defaults: config.yaml, and that of each paper that has one."""
+    found = [ROOT / "config" / f"{name}.yaml" for name in ("config", *rooms())]
+    return [path for path in found if path.exists()]
 
 
 @functools.cache
 def model(papers: tuple[str, ...]) -> type[Run]:
-    """Return the model of a configuration of some papers: the keys of the run, then the sections of each paper."""
+    """Return the model of a configuration of some papers: the keys of the run, then the sections of each paper.
+
+    Raises ConfigError for a key that two of them declare: the second would silently replace the first.
+    """
     bases = [getattr(importlib.import_module(f"workflow.{paper}.configuration"), paper.title()) for paper in papers]
+    owners = {name: ["the run"] for name in Run.model_fields}
+    for paper, base in zip(papers, bases, strict=True):
+        for name in inspect.get_annotations(base):
+            owners.setdefault(name, []).append(paper)
+    if twice := {name: found for name, found in owners.items() if len(found) > 1}:
+        told = (
+            f"{name}: declared by {' and by '.join(found)}; allowed: a key of one owner"
+            for name, found in twice.items()
+        )
+        raise refusal([f"{each}; rename it in one workflow/PAPER/configuration.py" for each in told])
     return pydantic.create_model("Config", __base__=(*reversed(bases), Run) if bases else Run)
 
 
@@ -131,7 +165,7 @@ def validate(config: dict) -> Run:
     try:
         return shape.model_validate(config, context={})
     except pydantic.ValidationError as error:
-        known, given = keys(shape), default()
+        known, given = keys(shape), examples()
         raise refusal([line for fault in error.errors() for line in messages.lines(fault, known, given)]) from None
 
 

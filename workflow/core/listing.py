@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from featurelearning.evidence.studies import Study
-from workflow.core import configuration, rooms
+from workflow.core import command, configuration, rooms
 
 HEAD = ("ONLY=", "jobs", "core-minutes", "what it is")
 
 
 def main(arguments: list[str]) -> None:
     """Print a line for each paper and study of the configuration that these arguments of Snakemake give."""
+    remedy = "but this lists what a run would make; allowed: the arguments of a run; give those"
+    command.require_run("list", arguments, remedy, but=("dryrun",))
     studies = rooms.declared(configuration.rooms())
     papers = dict.fromkeys(study.paper for study in studies.values())
     jobs = job_counts(graph([*papers, *studies], arguments))

@@ -6,10 +6,8 @@
 Snakemake alone, told to unlock and to run again, would start jobs that are still in a cluster's queue a second time.
 """
 
-import argparse
 import contextlib
 import getpass
-import os
 import re
 import socket
 import subprocess
@@ -20,18 +18,25 @@ from pathlib import Path
 
 import psutil
 
+from workflow.core import command
+
 PREFIX = "featurelearning_"  # slurm-jobname-prefix in workflow/profiles/slurm
 LOGS = "results/logs/slurm"  # slurm-logdir there: a folder that has it has run on SLURM
 RUN = "results/.run"  # names the machine of a run that has not come to its end; written by common.smk
 HALF_WRITTEN = re.compile(r"\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.")  # names that atomic.py writes to
+PYTHON = re.compile(r"(?i)(python|pypy)[0-9.]*(\.exe)?")
+OPTION = re.compile(
+    r"(?s)-(?:[^-mcWX]*([mcWX])(.*)|.*)"
+)  # of Python, one that takes a value behind others that take none
 PATIENCE = 120  # seconds for what was left to end; a job that trains saves its state first
 
 
 def processes(folder: Path) -> Iterator[tuple[psutil.Process, list[str]]]:
-    """Yield the processes that work in a folder, with their command lines."""
+    """Yield the processes that work in a folder, whatever it is called where they run, with their command lines."""
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd()) == folder:
+            link = Path(f"/proc/{process.pid}/cwd")  # is the folder itself; its name is that of a container
+            if (link if link.exists() else Path(process.cwd())).samefile(folder):
                 yield process, process.cmdline()
         except (psutil.Error, OSError):  # another user's, or just ended
             continue
@@ -39,7 +44,21 @@ def processes(folder: Path) -> Iterator[tuple[psutil.Process, list[str]]]:
 
 def is_run(command: list[str]) -> bool:
     """Return whether a command is a run of Snakemake, and not a job of one."""
-    return "snakemake" in [Path(word).name for word in command[:3]] and "--mode" not in command
+    return program(command) in ("snakemake", "snakemake.__main__") and "--mode" not in command
+
+
+def program(command: list[str]) -> str:
+    """Return what a command runs: the module or the script of a Python with any options, or else the program."""
+    name, *words = command or [""]
+    if not PYTHON.fullmatch(Path(name).name):
+        return Path(name).name
+    while words and words[0].startswith("-"):
+        option, value = OPTION.fullmatch(words.pop(0)).groups()
+        if option and not value and words:
+            value = words.pop(0)
+        if option in ("m", "c"):
+            return value if option == "m" else ""
+    return Path(words[0]).name if words else ""
 
 
 def is_job(command: list[str]) -> bool:
@@ -94,15 +113,12 @@ def begun_elsewhere(folder: Path) -> str | None:
 
 def main() -> None:
     """Stop what was left, unlock, and become the run that the arguments ask for."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--directory", "-d", default=".")
-    folder = Path(parser.parse_known_args()[0].directory).resolve()
-    snakemake = [sys.executable, "-m", "snakemake"]
-    if dry := {"-n", "--dry-run", "--dryrun"}.intersection(sys.argv):
-        raise SystemExit(
-            f"resume: {dry.pop()} given, but this stops jobs and unlocks a folder; allowed: the arguments of a run; "
-            "to see what is left to do: make status"
-        )
+    arguments = sys.argv[1:]
+    remedy = (
+        "but this stops jobs and unlocks a folder; allowed: the arguments of a run; to see what is left: make status"
+    )
+    settings = command.require_run("resume", arguments, remedy)
+    folder = Path(settings.directory or ".").resolve()
     if host := begun_elsewhere(folder):
         raise SystemExit(
             f"resume: the last run of {folder} was started on {host} and may be alive there, which cannot be seen from "
@@ -115,8 +131,8 @@ def main() -> None:
         )
     stop_jobs(folder)
     remove_half_written(folder)
-    subprocess.run([*snakemake, "--unlock", *sys.argv[1:]], check=True)
-    os.execv(sys.executable, [*snakemake, *sys.argv[1:]])
+    subprocess.run([sys.executable, "-m", "snakemake", "--unlock", *arguments], check=True)
+    command.become_snakemake([*command.limits(settings), *arguments])
 
 
 if __name__ == "__main__":

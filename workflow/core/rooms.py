@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import yaml
-
 from featurelearning.evidence import claim_schema
 from featurelearning.evidence.claim_schema import Rules
 from featurelearning.evidence.studies import Study
 from featurelearning.evidence.words import compared as compared_by
-from workflow.core.configuration import ROOT, ConfigError, Run
+from workflow.core import files
+from workflow.core.configuration import ROOT, ConfigError, Run, refusal
 from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
 
 
@@ -21,9 +20,23 @@ def grids(cfg: Run) -> list[ModuleType]:
 
 
 def declared(papers) -> dict[str, Study]:
-    """Return every study of some papers by its name, in the order of their declaration."""
-    modules = [importlib.import_module(f"featurelearning.{paper}.studies") for paper in papers]
-    return {study.name: study for module in modules for study in module.STUDIES}
+    """Return every study of some papers by its name, in the order of their declaration.
+
+    Raises ConfigError for a name that two of them have, or that is a paper's: targets and folders carry it.
+    """
+    modules = {paper: importlib.import_module(f"featurelearning.{paper}.studies") for paper in papers}
+    owners = {paper: [f"the paper {paper}"] for paper in modules}
+    for paper, module in modules.items():
+        for study in module.STUDIES:
+            owners.setdefault(study.name, []).append(f"a study of {paper}")
+    if twice := {name: found for name, found in owners.items() if len(found) > 1}:
+        raise refusal(
+            [
+                f"{name}: {' and '.join(found)}; allowed: a name of its own for each paper and study; rename one"
+                for name, found in twice.items()
+            ]
+        )
+    return {study.name: study for module in modules.values() for study in module.STUDIES}
 
 
 def studies(cfg: Run) -> dict[str, Study]:
@@ -87,11 +100,8 @@ def listed_claims(paper: str) -> tuple[list[dict], list[str]]:
     path, rules = claims_file(paper), Rules(declared([paper]), HYPERPARAMETERS, BY_COVARIANCE)
     if not path.is_file():
         return [], []
-    try:
-        listed = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return [], [f"no YAML: {' '.join(str(error).split())}; mend that line"]
-    return claim_schema.checked(listed, rules)
+    listed, faults = files.read(path)
+    return ([], faults) if faults else claim_schema.checked(listed, rules)
 
 
 def compared(claims: dict[str, list[dict]], study: str) -> list[str]:

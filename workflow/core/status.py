@@ -1,6 +1,5 @@
 """Which files are done, stale, missing, begun or failed, rule by rule: `make status`, whose ARGS go to snakemake."""
 
-import argparse
 import csv
 import graphlib
 import os
@@ -11,6 +10,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from workflow.core import command
 
 STATES = ("done", "stale", "missing", "begun", "failed")
 SHOWN = 5  # files named of each state
@@ -29,6 +30,8 @@ NOTES = {
 
 def main(arguments: list[str]) -> None:
     """Print the state of the files that Snakemake would make with these arguments; ends as it does if it fails."""
+    remedy = "but this says what a run has made; allowed: the arguments of a run; give those"
+    settings = command.require_run("status", arguments, remedy, but=("dryrun",))
     both = [["snakemake", option, *arguments] for option in ("--summary", "--rulegraph")]
     started = [subprocess.Popen([sys.executable, "-m", *command], **PIPES) for command in both]
     answers = [process.communicate() for process in started]
@@ -36,15 +39,10 @@ def main(arguments: list[str]) -> None:
         if process.returncode:
             raise SystemExit("".join(answer))
     rows = parse(answers[0][0], order(answers[1][0]))
-    os.chdir(folder(arguments))
+    os.chdir(settings.directory or ".")
+    if settings.directory:
+        print(f"in {settings.directory}:")
     print(report(rows, shlex.join(both[0]), failures(Path(".snakemake/log"))))
-
-
-def folder(arguments: list[str]) -> str:
-    """Return the folder in which Snakemake works with these arguments."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--directory", "-d", default=".")
-    return parser.parse_known_args(arguments)[0].directory
 
 
 def order(graph: str) -> list[str]:

@@ -13,6 +13,7 @@ from workflow.core.checks import known_methods, numbers, powers, read, refuse
 from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
 
 MNIST = SETS["mnist"]
+DIMENSIONS = 10_000  # of a power law; a covariance of more would not fit into a machine
 
 
 def spectrum(values: tuple, info: ValidationInfo) -> tuple:
@@ -29,8 +30,10 @@ def power_law(value: Any) -> Any:
         return value
     if set(value) != set(keys):
         refuse(f"allowed: a list, or the keys {', '.join(keys)}; write {{power_law: 2, dimension: 10, largest: 10}}")
-    exponent, dimension, largest = (numbers(value[key], False) for key in keys)
-    return [largest * k**-exponent for k in range(1, int(dimension) + 1)]
+    exponent, size, largest = (numbers(value[key], False) for key in keys)
+    if not 2 <= size <= DIMENSIONS or size != int(size):
+        refuse(f"dimension {size:g}; allowed: an integer, 2 to {DIMENSIONS}; change it")
+    return [largest * k**-exponent for k in range(1, int(size) + 1)]
 
 
 def teacher(given: dict, info: ValidationInfo) -> dict:
@@ -41,6 +44,8 @@ def teacher(given: dict, info: ValidationInfo) -> dict:
         refuse(f"{kind} with {', '.join(sorted(keys)) or 'nothing'}; allowed: {', '.join(names)}; give exactly these")
     values = {name: read(kind, name, given[name], False, problems) for name in names}
     refuse(*problems)
+    broken = [name for name in names if name != "share" and not values[name].is_integer()]
+    refuse(*(f"{name} {values[name]:g}; allowed: an integer; write {round(values[name])}" for name in broken))
     for name in (name for name in names if name not in ("share", "modes")):
         values[name] = int(values[name])
         if size and not 0 <= values[name] < size:

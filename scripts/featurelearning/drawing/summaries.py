@@ -43,7 +43,9 @@ def label(cell) -> str:
     values = json.loads(cell["hyperparameters"].item())
     values |= {"p": cell["p"].item()} if np.isfinite(cell["p"].item()) else {}
     swept = [key for key in values if re.search(rf"_{key}[-+\d]", arm)]
-    texts = [f"{SYMBOLS.get(key, key)} = {values[key]:g}".replace("-", "\N{MINUS SIGN}") for key in swept]
+    # As ids do: all digits where fewer would be another arm's.
+    told = {key: f"{values[key]:g}" if float(f"{values[key]:g}") == values[key] else repr(values[key]) for key in swept}
+    texts = [f"{SYMBOLS.get(key, key)} = {text}".replace("-", "\N{MINUS SIGN}") for key, text in told.items()]
     return ", ".join([method_label(method), *texts])
 
 

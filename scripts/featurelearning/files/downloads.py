@@ -4,7 +4,7 @@ A source is a row of data: a folder, a site, a mirror that serves .gz files, an 
 in what they let through, so one that fails is named in the log and the next is tried.
 """
 
-import gzip
+import functools
 import logging
 import os
 import shutil
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pooch
 
+from featurelearning.files import folders
 from featurelearning.files.sets import SETS, File
 
 LOG = logging.getLogger(__name__)
@@ -50,26 +51,6 @@ def _is_intact(path: Path, sha256: str) -> bool:
     return path.is_file() and pooch.file_hash(str(path), alg="sha256") == sha256
 
 
-def _unpack(archive: Path, target: Path) -> None:
-    with gzip.open(archive) as packed, target.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
-
-
-def from_folder(place: str, files: Sequence[File], scratch: Path) -> None:
-    """Copy the files from a local folder that holds them plain or as .gz."""
-    folder = Path(place).expanduser()
-    if not folder.is_dir():
-        raise FileNotFoundError("there is no such folder")
-    missing = [f.name for f in files if not any((folder / n).is_file() for n in (f.name, f"{f.name}.gz"))]
-    if missing:
-        raise FileNotFoundError(f"neither the file nor its .gz is there: {', '.join(missing)}")
-    for file in files:
-        if (folder / file.name).is_file():
-            shutil.copyfile(folder / file.name, scratch / file.name)
-        else:
-            _unpack(folder / f"{file.name}.gz", scratch / file.name)
-
-
 def from_mirror(place: str, files: Sequence[File], scratch: Path) -> None:
     """Download place + name + .gz for each file, check the .gz and unpack it."""
     download = pooch.HTTPDownloader(timeout=HTTP_TIMEOUT, chunk_size=1 << 20)
@@ -78,7 +59,7 @@ def from_mirror(place: str, files: Sequence[File], scratch: Path) -> None:
         download(f"{place}{file.name}.gz", str(archive), None)
         if file.gz_sha256:
             _check(archive, file.gz_sha256)
-        _unpack(archive, scratch / file.name)
+        folders.unpack(archive, scratch / file.name)
 
 
 def from_site(place: str, files: Sequence[File], scratch: Path) -> None:
@@ -117,7 +98,7 @@ def from_debian(place: str, files: Sequence[File], scratch: Path) -> None:
     _run("apt-get", "download", place, folder=scratch)
     (package,) = scratch.glob("*.deb")
     _run("dpkg-deb", "-x", package.name, "unpacked", folder=scratch)
-    from_folder(str(scratch / "unpacked/usr/share/datasets" / place.removeprefix("dataset-")), files, scratch)
+    folders.from_folder(str(scratch / "unpacked/usr/share/datasets" / place.removeprefix("dataset-")), files, scratch)
 
 
 def _collect(source: Source, files: Sequence[File], scratch: Path) -> str | None:
@@ -186,7 +167,7 @@ def fetch_set(name: str, destination: Path, folder: Path | None, key: str | None
             f"Nothing was downloaded, because {key} names this folder. Remedy: put the original files there (plain or "
             f".gz), or have the configuration name none, to download them: {setting(key, 'null')}"
         )
-        sources = [Source("folder", str(folder), from_folder)]
+        sources = [Source("folder", str(folder), functools.partial(folders.from_folder, layout=folders.LAYOUTS[name]))]
     else:
         named = f", or (plain or .gz) into a folder that the configuration names: {setting(key, 'PATH')}" if key else ""
         sources, remedy = SOURCES[name], f"Remedy: put the files into {destination}{named}"

@@ -23,6 +23,7 @@ from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "K-FAC"
 HYPERPARAMETERS = {"damping": (1e-12, None)}
+MEANINGS = {"damping": "damping of the curvature"}
 NETWORKS = ("two_layer_relu",)
 BIASES = {"weight1": "bias1", "weight2": "bias2"}
 

@@ -3,12 +3,12 @@
 from featurelearning.networks.dense import Params
 from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers import kfac
-from featurelearning.optimizers.kfac import HYPERPARAMETERS, NETWORKS, init
+from featurelearning.optimizers.kfac import HYPERPARAMETERS, MEANINGS, NETWORKS, init
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "K-FAC input"
 
-__all__ = ["HYPERPARAMETERS", "NETWORKS", "init", "update"]
+__all__ = ["HYPERPARAMETERS", "MEANINGS", "NETWORKS", "init", "update"]
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:

@@ -6,6 +6,7 @@ from featurelearning.networks.dense import Params
 from featurelearning.optimizers.problem import Problem, State
 
 HYPERPARAMETERS = {"momentum": (0, 0.999999999)}
+MEANINGS = {"momentum": "share of the last step that is kept"}
 
 
 def init(params: Params, problem: Problem) -> State:

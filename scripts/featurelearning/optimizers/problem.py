@@ -39,10 +39,10 @@ class Optimizer(Protocol):
     """A module of this package: the loop does params - learning_rate * step, so step size and method are apart.
 
     It may hold HYPERPARAMETERS, the names that it reads from the problem, each with the least and the largest value
-    allowed (None: no bound); EAGER = True where its update branches on its state, which torch.compile cannot follow;
-    DECOUPLED = True where weight decay is no part of the objective, but is added to the step (Loshchilov & Hutter
-    2019); NETWORKS, the modules of the networks that it works on, where these are not all; LABEL, how figures name it,
-    in plain text or as a formula.
+    allowed (None: no bound); MEANINGS, what each of them is in words; EAGER = True where its update branches on its
+    state, which torch.compile cannot follow; DECOUPLED = True where weight decay is no part of the objective, but is
+    added to the step (Loshchilov & Hutter 2019); NETWORKS, the modules of the networks that it works on, where these
+    are not all; LABEL, how figures name it, in plain text or as a formula.
     """
 
     def init(self, params: Params, problem: Problem) -> State:

@@ -7,6 +7,7 @@ from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "SAM"
 HYPERPARAMETERS = {"rho": (0, None)}
+MEANINGS = {"rho": "radius of SAM's perturbation"}
 
 
 def init(params: Params, problem: Problem) -> State:

@@ -9,7 +9,7 @@ from featurelearning.files import joblog, records
 from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
 from featurelearning.preconditioning.names import NAMES
-from featurelearning.training import classification, devices, loop, shards, tuning
+from featurelearning.training import classification, devices, loop, methods, shards, tuning
 from featurelearning.training.experiments import Models, Place, Recipe
 from featurelearning.training.job import Job
 from featurelearning.training.loop import Run
@@ -37,7 +37,8 @@ def tune(train: Train, snakemake, job: Job) -> None:
     variables |= {name: (("candidate",), column) for name, column in columns.items()}
     coords = {"candidate": range(shape[0]), "seed": seeds}
     attributes = job.attributes | devices.usage(job.device)
-    records.write(records.dataset(variables, coords, attributes, NAMES), snakemake.output.model)
+    names = NAMES | methods.long_names(snakemake.params.arm["method"])
+    records.write(records.dataset(variables, coords, attributes, names), snakemake.output.model)
 
 
 def train_chosen(train: Train, snakemake, job: Job) -> None:

@@ -29,6 +29,14 @@ def known() -> dict[str, Optimizer]:
     return {name: module for name, module in modules.items() if hasattr(module, "update")}
 
 
+def long_names(method: str) -> dict[str, tuple[str, str]]:
+    """Return the long name and unit of each hyper-parameter of a method, as its module declares it."""
+    module = load(method)
+    meanings = getattr(module, "MEANINGS", {})
+    names = getattr(module, "HYPERPARAMETERS", {})
+    return {name: (meanings.get(name, f"hyper-parameter {name} of {method}"), "1") for name in names}
+
+
 def name_of(module: object) -> str:
     """Return the last name of a module, or the name of a class's instance."""
     return getattr(module, "__name__", type(module).__name__).split(".")[-1]

@@ -25,12 +25,8 @@ NAMES = {
     "validation_accuracy": ("share of validation images classified correctly", "1"),
     # tuning
     "learning_rate": ("step size", "1"),
-    "damping": ("damping of the curvature; NaN where the method has none", "1"),
-    "rho": ("radius of SAM's perturbation; NaN where the method has none", "1"),
     "chosen": ("index of the chosen candidate", "1"),
     "at_grid_edge": ("1: a chosen value is at an end of its grid", "1"),
     "tuning_learning_rate": ("learning rate of a candidate; NaN beyond an arm's grid", "1"),
-    "tuning_damping": ("damping of a candidate; NaN where there is none", "1"),
-    "tuning_rho": ("radius of a candidate; NaN where there is none", "1"),
     "tuning_accuracy": ("mean validation accuracy over the tuning seeds", "1"),
 }
