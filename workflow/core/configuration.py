@@ -14,6 +14,7 @@ import pydantic
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from featurelearning.files import places
 from workflow.core import checks, messages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,8 @@ README = "config/README.md explains every key"
 Integer = Annotated[int, BeforeValidator(checks.no_flag)]
 Real = Annotated[float, BeforeValidator(checks.no_flag)]  # reads '1e-6' too, which YAML 1.1 takes for text
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(checks.plain)]
-Place = Annotated[str, Field(min_length=1)]
+Place = Annotated[str, Field(min_length=1)]  # a folder, which is expanded where a job runs
+Folder = Annotated[Place, AfterValidator(places.expanded)]  # ~ and $VARIABLES are expanded, once for all jobs
 Count = Annotated[Integer, Field(ge=1)]
 Index = Annotated[Integer, Field(ge=0)]
 Positive = Annotated[Real, Field(gt=0)]
@@ -65,7 +67,7 @@ class Run(Section):
     threads: Count
     compile: Flag
     compile_cache: Place
-    data_cache: Place
+    data_cache: Folder
     checkpoint_minutes: Annotated[Real, Field(ge=0.01)]
     records: Annotated[Integer, Field(ge=2)]
     exponents: Annotated[Exponents, Field(min_length=2)]
