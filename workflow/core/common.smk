@@ -20,17 +20,20 @@ os.environ |= {"PYTHONPATH": os.pathsep.join(PLACES)}
 
 from snakemake.exceptions import WorkflowError
 
-from workflow.core import devices, grid, progress, rooms
+from workflow.core import devices, grid, progress, rooms, surroundings
 from workflow.core.configuration import ConfigError, validate
 from workflow.core.fingerprint import fingerprint
 from workflow.core.methods import LABELS
 from workflow.core.provenance import must_carry
 
+surroundings.settle(os.environ)
+
 try:
+    sys.executable = surroundings.python()
     CONFIG = validate(config)
     STUDIES = rooms.studies(CONFIG)
     CLAIMS = rooms.claims(CONFIG)
-except ConfigError as error:
+except (ConfigError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
 # The study of each figure, by paper and name: two papers may draw figures of one name.
