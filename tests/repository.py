@@ -35,8 +35,8 @@ FIGURES = tuple(figure for study in STUDIES.values() for figure in study.figures
 TABLES = tuple(table for study in STUDIES.values() for table in study.tables)
 
 
-# What a shell, a notebook or a cluster may have set for other work, with what `hostile` adds: none of it may break a run
-# or change a byte of its results.
+# What a shell, a notebook or a cluster may have set for other work, with what `hostile` adds: none of it may break a
+# run or change a byte of its results.
 HOSTILE = {
     **dict.fromkeys(("GPUS", "CPU_PARTITION", "GPU_PARTITION", "SBATCH_ACCOUNT", "LANG"), ""),
     **dict.fromkeys(("CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"), "-O0 --broken"),

@@ -47,7 +47,7 @@ def python() -> str:
 
 
 def count(name: str, default: int) -> int:
-    """Return the whole number that a variable gives; empty, it counts as not set. Raises ValueError for anything else."""
+    """Return the whole number in a variable, which, empty, counts as not set; raises ValueError for anything else."""
     given = os.environ.get(name, "").strip()
     if given and not (given.isascii() and given.isdigit()):
         raise ValueError(

@@ -39,13 +39,13 @@ def configure(cache: Path) -> None:
     # A header that is compiled beforehand lies below the folder for temporary files, and needs the program openssl.
     beforehand = takes(tempfile.gettempdir()) and shutil.which("openssl")
     os.environ["TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS"] = "1" if beforehand else "0"
-    if len(compiler.words()) > 1 or os.environ.get("CXX") == "":  # torch takes $CXX for one word
+    if "CXX" in os.environ and len(compiler.words()) != 1:  # torch takes it for one word
         from torch._inductor import config  # takes long, and is seldom needed
 
         config.cpp.cxx = (None, program())
-    for library in folder.rglob("*.so"):
-        if cut_off(library):
-            library.unlink(missing_ok=True)
+    for library in filter(cut_off, folder.rglob("*.so")):
+        with contextlib.suppress(OSError):  # another job has done it, or the folder cannot be written
+            library.unlink()
 
 
 def takes(path: str | os.PathLike) -> bool:
@@ -67,7 +67,7 @@ def cut_off(library: Path) -> bool:
 
 
 def program() -> str:
-    """Return the one word that torch calls as the C++ compiler: the last program that $CXX names, or its own default."""
+    """Return the one word that torch calls as the C++ compiler: the last program in $CXX, or its own default."""
     words = compiler.words() or ["clang++" if sys.platform == "darwin" else "g++"]
     return next(filter(shutil.which, reversed(words)), words[0])
 
