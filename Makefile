@@ -1,11 +1,20 @@
 # Everything runs in .venv, which is made from envs/requirements.txt whenever that file is newer.
 # ONLY names papers or studies, one or several: make list says which there are.
 # ARGS goes to snakemake (or to pytest and bench): make reproduce ARGS="--config seeds=20". CORES can be set as well.
-PYTHON ?= python3
-CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+# An empty variable counts as one that is not set.
+PYTHON := $(or $(PYTHON),python3)
+CORES := $(or $(CORES),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
 BIN := .venv/bin
 # Own code first: another checkout's package may be installed in .venv, or lie on PYTHONPATH.
 export PYTHONPATH := $(CURDIR)/scripts$(if $(PYTHONPATH),:$(PYTHONPATH))
+# What a shell or a notebook has set for other work must not stop Python or pip; jobs: workflow/core/surroundings.py.
+export PYTHONUTF8 := 1
+export PIP_USER := 0
+unexport PYTHONINSPECT PYTHONIOENCODING PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PIP_PREFIX PIP_ROOT PIP_TARGET
+CACHES := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+ifeq ($(shell mkdir -p "$(CACHES)" 2>/dev/null && test -w "$(CACHES)" && echo writable),)
+export XDG_CACHE_HOME := $(CURDIR)/.cache/home
+endif
 READY := .venv/.stamp
 # What ARGS mean is asked of Snakemake's own parser. CORES is this machine's limit where they name none.
 COMMAND := CORES=$(CORES) $(BIN)/python -m workflow.core.command
@@ -51,8 +60,9 @@ report: $(READY)     ## make the report of finished results (with the ARGS that 
 readme: $(READY)     ## write the table of claims into README.md
 	$(BIN)/python scripts/core/readme.py
 
+# -H: results may be a link, to a scratch disk.
 clean:               ## remove the results; caches and .venv stay
-	find results -mindepth 1 ! -path results/README.md -delete
+	find -H results -mindepth 1 ! -path results/README.md -delete
 
 $(READY): envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is Python " + sys.version.split()[0] + \

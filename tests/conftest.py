@@ -31,11 +31,11 @@ def pytest_collection_modifyitems(items):
 def finished(tmp_path_factory):
     """A copy of the repository in which tiny.yaml has run (`repository.reproduce`), one for all processes of pytest.
 
-    It is only to be read: others copy it meanwhile.
+    It is only to be read: others copy it meanwhile. Its path has a blank and an umlaut, as people's have.
     """
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if SIDE_BY_SIDE else shared
-    folder, failure = shared / "finished", shared / "failure.txt"
+    folder, failure = shared / "fertig ü" / "repo", shared / "failure.txt"
     with FileLock(shared / "finished.lock"):
         if not folder.exists() and (said := reproduce(folder)):
             failure.write_text(said, encoding="utf-8")

@@ -19,6 +19,7 @@ TINY = ["--configfile", "config/tiny.yaml"]
 CACHE = f"data_cache={ROOT / '.cache' / 'data'}"
 PARTS = ("config", "envs", "scripts", "workflow", "Makefile")
 RUNS = {"first": "noise", "all": "", "again": "noise"}  # of the finished copy: ONLY=
+DIFFERENT = ("logs", "benchmarks", "state", "costs.csv", "costs.html", "timeline.png", "report.html")  # they hold times
 # Without what `make test` hands to the makes below it, which would say that they enter a folder.
 INHERITED = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
 ENVIRONMENT = INHERITED | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
@@ -36,6 +37,42 @@ FIGURES = tuple(figure for study in STUDIES.values() for figure in study.figures
 TABLES = tuple(table for study in STUDIES.values() for table in study.tables)
 
 
+# What a shell, a notebook or a cluster may have set for other work, with what `hostile` adds: none of it may break a
+# run or change a byte of its results.
+HOSTILE = {
+    **dict.fromkeys(("GPUS", "CPU_PARTITION", "GPU_PARTITION", "SBATCH_ACCOUNT", "LANG"), ""),
+    **dict.fromkeys(("CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"), "-O0 --broken"),
+    **dict.fromkeys(("OMP_NUM_THREADS", "OMP_SCHEDULE", "OMP_PROC_BIND"), "many"),
+    **dict.fromkeys(("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "3"),
+    **dict.fromkeys(("PYTHONOPTIMIZE", "PYTHONHASHSEED", "NO_COLOR"), "1"),
+    **dict.fromkeys(("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE", "TORCHINDUCTOR_FREEZING", "PYTORCH_JIT"), "1"),
+    "TORCHINDUCTOR_CACHE_DIR": "/dev/null/nowhere",
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "CXX": "env g++ -O2",
+    "LC_ALL": "C",
+    "PYTHONIOENCODING": "ascii",
+    "MPLBACKEND": "module://no.such.module",
+    "HDF5_USE_FILE_LOCKING": "TRUE",
+    "HDF5_DRIVER": "nonsense",
+    "MAKEFLAGS": "-j8",
+    "TZ": "Asia/Kathmandu",
+}
+# These would stop Snakemake itself; make keeps them away.
+HOSTILE_TO_SNAKEMAKE = {"PYTHONWARNINGS": "error", "PYTHONUTF8": "0", "PYTHONSAFEPATH": "1", "CORES": "", "PYTHON": ""}
+HOSTILE_TO_SNAKEMAKE |= dict.fromkeys(("XDG_CACHE_HOME", "MPLCONFIGDIR"), "/dev/null/nowhere")
+MATPLOTLIBRC = "text.usetex: True\nsavefig.bbox: tight\naxes.formatter.use_locale: True\nlines.linewidth: 9\n"
+
+
+def hostile(folder: Path) -> dict[str, str]:
+    """Return HOSTILE with what takes files, which are written into a folder: a package of our name, a matplotlibrc."""
+    (folder / "elsewhere/featurelearning").mkdir(parents=True)
+    stop = "raise ImportError('the package of another checkout')\n"
+    (folder / "elsewhere/featurelearning/__init__.py").write_text(stop, encoding="utf-8")
+    (folder / "matplotlibrc").write_text(MATPLOTLIBRC, encoding="utf-8")
+    return HOSTILE | {"PYTHONPATH": str(folder / "elsewhere"), "MATPLOTLIBRC": str(folder)}
+
+
 def snakemake(
     folder: Path, *arguments: str, config: tuple[str, ...] = (), **environment: str
 ) -> subprocess.CompletedProcess:
@@ -44,13 +81,15 @@ def snakemake(
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT | environment)
 
 
-def make(folder: Path, target: str, *words: str, config: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+def make(
+    folder: Path, target: str, *words: str, config: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess:
     """Run a target of make in a copy of the repository with the packages of this Python, on tiny.yaml."""
     (folder / ".venv").mkdir(exist_ok=True)
     (folder / ".venv/.stamp").touch()
     arguments = f"ARGS={' '.join([*TINY, '--config', CACHE, *config])}"
     command = ["make", target, f"BIN={BIN}", "CORES=2", arguments, *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT | environment)
 
 
 def planned(output: str) -> dict[str, int]:
@@ -92,6 +131,13 @@ def reproduce(folder: Path) -> str:
             return (done.stdout + done.stderr)[-6000:]
         shutil.copyfile(folder / "results/report.html", folder / f"{name}.html")
     return ""
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Return the content of every result that does not hold times."""
+    root = folder / "results"
+    files = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in DIFFERENT)
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
 def require(found: object, what: str) -> None:

@@ -261,6 +261,11 @@ BAD = {
         {"data_cache": ""},
         'data_cache: "" given; allowed: text that is not empty; write for example the default, ".cache/data"',
     ),
+    "path of a variable that is not set": (
+        {"real.folders": {"svhn": "$NOWHERE_AT_ALL/x"}},
+        'real.folders.svhn: "$NOWHERE_AT_ALL/x" given; names the environment variable NOWHERE_AT_ALL, which is not set '
+        "here; allowed: a folder, or variables that every machine of the run sets; write the folder itself",
+    ),
     "one record": (
         {"records": 1},
         "records: 1 given; allowed: greater than or equal to 2; write for example the default, 150",

@@ -12,7 +12,7 @@ import torch
 from featurelearning.networks import dense, two_layer_kernels, two_layer_relu
 from featurelearning.optimizers import adam, sigma_power
 from featurelearning.optimizers.problem import Problem
-from featurelearning.training import descent, devices, loop, regression
+from featurelearning.training import compiling, descent, loop, regression
 from featurelearning.training.experiments import Models, Place, Recipe
 from references import EXACT, assert_close
 from repository import require
@@ -134,7 +134,9 @@ def test_a_failing_compiler_is_reported_and_leaves_nothing(tmp_path, monkeypatch
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
     assert two_layer_kernels.build(tmp_path / "cache") is None
-    assert "failed, the general step runs instead" in capsys.readouterr().out and not os.listdir(tmp_path / "cache")
+    assert "failed (broken): the general step runs instead" in capsys.readouterr().out and not os.listdir(
+        tmp_path / "cache"
+    )
 
 
 def direction(params: dense.Params) -> dense.Params:
@@ -232,7 +234,7 @@ def test_derivatives_take_any_layout_and_leave_their_arguments_alone(folder):
 
 @pytest.fixture
 def torch_compile(tmp_path, monkeypatch):
-    require(devices.can_compile(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
+    require(compiling.possible(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
 

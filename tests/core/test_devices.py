@@ -1,8 +1,6 @@
-"""Where training runs, and what is said where a device or a compiler is missing."""
+"""Where training runs, and what is said where a device is missing."""
 
 import os
-import sys
-import sysconfig
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +12,9 @@ from featurelearning.training import devices
 @pytest.fixture(autouse=True)
 def restored(monkeypatch):
     """Put the process back afterwards: its threads, and the variables that `configure` sets."""
-    for name in ("TORCHINDUCTOR_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+    for name in ("CACHE_DIR", "COMPILE_THREADS", "CPP_CACHE_PRECOMPILE_HEADERS"):
+        monkeypatch.setenv(f"TORCHINDUCTOR_{name}", "")
+        monkeypatch.delenv(f"TORCHINDUCTOR_{name}")
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -27,26 +25,25 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
-@pytest.fixture
-def compiler(tmp_path, monkeypatch):
-    """Return a function that puts an executable of a name on an otherwise empty PATH."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(sys, "platform", "linux")
-    (tmp_path / "Python.h").touch()
-    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-
-    def install(name: str) -> None:
-        (tmp_path / name).touch(mode=0o755)
-
-    return install
-
-
 def test_threads_and_the_cache_folder_of_this_processor_are_set(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRATCH_FOLDER", str(tmp_path))
     assert devices.configure(2, "cpu", "$SCRATCH_FOLDER/compile") == torch.device("cpu")
     assert torch.get_num_threads() == 2
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "compile" / devices.processor())
+
+
+def test_the_home_folder_is_expanded_where_the_job_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert devices.cache_folder("~/x").parent == tmp_path / "x"
+
+
+def test_a_cache_folder_of_a_variable_that_is_not_set_is_refused(monkeypatch):
+    monkeypatch.setenv("SCRATCH_FOLDER", "")
+    with pytest.raises(ValueError) as caught:
+        devices.cache_folder("$SCRATCH_FOLDER/compile")
+    message = str(caught.value)
+    assert message.startswith("compile_cache: '$SCRATCH_FOLDER/compile' names the environment variable SCRATCH_FOLDER,")
+    assert message.endswith("write the folder itself, such as the default, .cache/compile")
 
 
 def test_a_relative_cache_folder_is_made_absolute(tmp_path, monkeypatch):
@@ -87,36 +84,6 @@ def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch, tmp_path, devic
 def test_the_recorded_name_says_which_instructions_the_cpu_has():
     assert devices.name(torch.device("cpu")).startswith("cpu: ")
     assert torch.backends.cpu.get_cpu_capability() in devices.name(torch.device("cpu"))
-
-
-def test_with_a_compiler_nothing_is_said(compiler, capsys):
-    compiler("g++")
-    assert devices.can_compile(torch.device("cpu"))
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("others", [[], ["clang++", "gcc"]])  # torch calls g++ on Linux, and no other unasked
-def test_without_a_compiler_one_line_says_that_the_eager_step_runs(compiler, capsys, others):
-    for name in others:
-        compiler(name)
-    assert not devices.can_compile(torch.device("cpu"))
-    line = "compile: cpu code cannot be compiled here without the C++ compiler 'g++' ($CXX names another): "
-    assert capsys.readouterr().out == line + "the eager step runs, slower\n"
-
-
-def test_cxx_names_the_compiler(compiler, monkeypatch):
-    monkeypatch.setenv("CXX", "my-compiler")
-    assert not devices.can_compile(torch.device("cpu"))
-    compiler("my-compiler")
-    assert devices.can_compile(torch.device("cpu"))
-
-
-def test_without_the_headers_of_python_one_line_names_them(compiler, tmp_path, capsys):
-    compiler("g++")
-    (tmp_path / "Python.h").unlink()
-    assert not devices.can_compile(torch.device("cpu"))
-    out = capsys.readouterr().out
-    assert f"without {tmp_path / 'Python.h'} (package python3-dev): the eager step runs" in out and out.count("\n") == 1
 
 
 CUDA = torch.device("cuda", 0)

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from featurelearning.files import records
-from repository import CACHE, TINY, copy_of_repository, finished_jobs
+from repository import CACHE, TINY, copy_of_repository, finished_jobs, hostile, results
 
-DIFFERENT = ("logs", "benchmarks", "state", "costs.csv", "costs.html", "timeline.png", "report.html")  # they hold times
 PATIENCE = 600  # seconds for a run to come as far as it is to be killed
 PAPER = "results/preconditioning"
 OOD = ("sgd", "momentum", "adam", "kfac", "sigma_empirical_p+1.00")  # arms
@@ -30,11 +29,11 @@ def command(cores: int, targets: tuple[str, ...], *config: str) -> list[str]:
     return [*words, "--", *targets]
 
 
-def run_until_killed(folder: Path, command: list[str], jobs: int, delay: float) -> set[str]:
+def run_until_killed(folder: Path, command: list[str], environment: dict, jobs: int, delay: float) -> set[str]:
     """Run until so many jobs have finished, kill Snakemake after the delay, and return the finished ones."""
     output = folder / "output"
     with output.open("w") as file:
-        run = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
+        run = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT, umask=0o077)
     deadline = time.monotonic() + PATIENCE
     while output.read_text().count("Finished jobid") < jobs:
         assert run.poll() is None and time.monotonic() < deadline, output.read_text()[-3000:]
@@ -43,13 +42,6 @@ def run_until_killed(folder: Path, command: list[str], jobs: int, delay: float) 
     os.kill(run.pid, signal.SIGKILL)  # Snakemake itself, which took the place of resume; its jobs are not killed
     assert run.wait() == -signal.SIGKILL, "the run ended before it was killed"
     return finished_jobs(output.read_text())
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """Return the content of every result that does not hold times."""
-    root = folder / "results"
-    files = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in DIFFERENT)
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
 def times(folder: Path, benchmarks: set[str]) -> dict[str, tuple[int, str]]:
@@ -66,14 +58,15 @@ def readable(folder: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("kills, cores, targets", [(3, 1, PART), pytest.param(20, 2, (), marks=pytest.mark.long)])
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes_and_redoes_nothing(finished, tmp_path, kills, cores, targets):
+    """Nor do the variables that its environment has change a byte."""
     folder, chance, before = copy_of_repository(tmp_path / "copy"), random.Random(kills), {}
     shutil.copytree(finished / ".cache", folder / ".cache")  # what is compiled
-    go_on, total = command(cores, targets), JOBS[bool(targets)]
+    go_on, total, environment = command(cores, targets), JOBS[bool(targets)], os.environ | hostile(tmp_path)
     for kill in range(kills):
         jobs = chance.randint(1, (total - len(before)) // (kills - kill + 1))
-        before |= times(folder, run_until_killed(folder, go_on, jobs, delay=chance.uniform(0, 2)))
+        before |= times(folder, run_until_killed(folder, go_on, environment, jobs, chance.uniform(0, 2)))
         print(f"kill {kill + 1}: {len(before)} jobs finished, {len(list(readable(folder)))} result files, all readable")
-    done = subprocess.run(go_on, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(go_on, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(before) >= kills and before == times(folder, set(before)), "a finished job was done again"
     found, wanted = results(folder), results(finished)

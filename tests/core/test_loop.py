@@ -12,7 +12,7 @@ from featurelearning.networks import curvature, dense, two_layer_relu
 from featurelearning.optimizers import adahessian, adam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
-from featurelearning.training import devices, loop
+from featurelearning.training import compiling, loop
 from references import HYPERPARAMETERS, METHODS, assert_close, descend, network, random_params, weights
 from repository import require
 from workflow.core import methods
@@ -267,7 +267,7 @@ def compile_cache(tmp_path_factory):
     ],
 )
 def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
-    require(devices.can_compile(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
+    require(compiling.possible(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
     params, x, y = task()
     y[1, 0] = torch.nan  # its model diverges
     problem = complete(x, y, torch.arange(2 * M, dtype=torch.int32).reshape(M, 2))

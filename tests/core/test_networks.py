@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from featurelearning.files import records
 from featurelearning.networks import deep_relu, dense, features, layers, linear, two_layer_arrays, two_layer_relu
-from featurelearning.training import batches, classification, devices, methods, regression, shards
+from featurelearning.training import batches, classification, compiling, methods, regression, shards
 from featurelearning.training.experiments import Models, Place, Recipe
 from reference_sam import SAM
 from references import MONTE_CARLO, assert_close
@@ -255,7 +255,7 @@ def test_the_first_layer_of_any_network_is_preconditioned_in_its_eigenbasis(case
 
 
 def test_a_network_without_compiled_code_is_trained_by_the_general_path(case, tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "can_compile", lambda device: False)
+    monkeypatch.setattr(compiling, "possible", lambda device: False)
     if hasattr(case.network, "kernels"):
         monkeypatch.setattr(case.network.kernels, "build", lambda folder: None)
     data = {name: (case.x if name.startswith("x") else case.y).numpy() for name in ("x_train", "y_train", "x_test")}

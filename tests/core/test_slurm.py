@@ -17,7 +17,7 @@ import pytest
 
 import slurm
 from featurelearning.files import records
-from repository import CACHE, TINY, copy_of_repository, require
+from repository import CACHE, TINY, copy_of_repository, hostile, require
 
 # Jobs here are over in seconds, so their states are asked for sooner than the profile does.
 PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
@@ -230,7 +230,10 @@ def faulty(finished: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(installed, finished, tmp_path_factory):
-    """Two runs at the same time, one that is disturbed from outside and one whose jobs fail by themselves."""
+    """Two runs at the same time, one that is disturbed from outside and one whose jobs fail by themselves.
+
+    The former's environment has whatever a shell, a notebook or a cluster may have set for other work.
+    """
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
     fresh, copy = copy_of_repository(folder / "through"), faulty(finished, folder / "faults")
@@ -240,9 +243,11 @@ def runs(installed, finished, tmp_path_factory):
     three += ["--config", CACHE, NEVER, "--", *TUNED.values()]
     with slurm.Cluster() as cluster:
         environment = cluster.environment | {"PYTHONPATH": str(folder)}
+        unfriendly = environment | hostile(folder) | {"SBATCH_ACCOUNT": "project"}
+        unfriendly["PYTHONPATH"] += f"{os.pathsep}{folder}"
         with contextlib.ExitStack() as stack:
             whole = ["--jobs", "12", "--config", CACHE, *SMALLER]
-            through = stack.enter_context(snakemake(fresh, *whole, **environment, SBATCH_ACCOUNT="project"))
+            through = stack.enter_context(snakemake(fresh, *whole, **unfriendly))
             meanwhile = restart_the_controller(cluster, fresh, lambda: {path.stem for path in folder.glob("*.gpus")})
             faults = stack.enter_context(snakemake(copy, "--jobs", "3", *three, **environment))
             lost = lose_a_node(cluster, fresh, "evaluate_noise")

@@ -82,6 +82,16 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
         assert {"parameters", "seed_scheme", "software", "device", "code_fingerprint"} <= set(result.attrs)
 
 
+def test_training_is_compiled_in_a_folder_with_a_blank(finished):
+    assert " " in str(finished)
+    steps = {
+        path.parent.name: records.read(path).attrs["training_step"]
+        for path in (finished / PAPER / "noise/train").glob("*/*.nc")
+    }
+    assert len(steps) > 4 and steps.pop("sam_rho0.05") == "torch.compile, C++ gradients"
+    assert set(steps.values()) == {"descent"}
+
+
 def test_theory_holds_and_its_control_fails(finished):
     theory = records.read(finished / PAPER / "theory.nc")
     worst = theory["deviation"].max("seed")

@@ -12,17 +12,20 @@ from pathlib import Path
 # The graph is made of small objects that live as long as the program: collecting garbage among them is time lost.
 gc.set_threshold(100_000, 50, 50)
 
-from workflow.core import devices, grid, progress, rooms
+from workflow.core import devices, grid, progress, rooms, surroundings
 from workflow.core.configuration import ConfigError, validate
 from workflow.core.fingerprint import fingerprint
 from workflow.core.methods import LABELS
 from workflow.core.provenance import must_carry
 
+surroundings.settle(os.environ)
+
 try:
+    sys.executable = surroundings.python()
     CONFIG = validate(config)
     STUDIES = rooms.studies(CONFIG)
     CLAIMS = rooms.claims(CONFIG)
-except ConfigError as error:
+except (ConfigError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
 # The study of each figure, by paper and name: two papers may draw figures of one name.

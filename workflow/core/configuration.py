@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from featurelearning.files import places
 from workflow.core import checks, files, messages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,8 @@ README = "config/README.md explains every key"
 Integer = Annotated[int, BeforeValidator(checks.no_flag), BeforeValidator(checks.integer)]
 Real = Annotated[float, BeforeValidator(checks.no_flag)]  # reads '1e-6' too, which YAML 1.1 takes for text
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(checks.plain)]
-Place = Annotated[str, Field(min_length=1)]
+Place = Annotated[str, Field(min_length=1)]  # a folder, which is expanded where a job runs
+Folder = Annotated[Place, AfterValidator(places.expanded)]  # ~ and $VARIABLES are expanded, once for all jobs
 Count = Annotated[Integer, Field(ge=1)]
 Index = Annotated[Integer, Field(ge=0)]
 Positive = Annotated[Real, Field(gt=0)]
@@ -66,7 +68,7 @@ class Run(Section):
     threads: Count
     compile: Flag
     compile_cache: Place
-    data_cache: Place
+    data_cache: Folder
     checkpoint_minutes: Annotated[Real, Field(ge=0.01)]
     records: Annotated[Integer, Field(ge=2)]
     exponents: Annotated[Exponents, Field(min_length=2)]

@@ -8,11 +8,11 @@ from featurelearning.files.sets import SETS
 from workflow.core import checks as core
 from workflow.core.configuration import (
     Count,
+    Folder,
     Index,
     Integer,
     NonNegative,
     Only,
-    Place,
     Positive,
     Real,
     Run,
@@ -119,7 +119,7 @@ class Transfer(Section):
 class Ood(Section):
     """Study 3: out-of-distribution MNIST."""
 
-    folder: Annotated[Place | None, BeforeValidator(core.plain)]
+    folder: Annotated[Folder | None, BeforeValidator(core.plain)]
     samples_train: Count
     samples_validation: Annotated[Count, AfterValidator(checks.images)]
     hidden: Count
@@ -150,7 +150,7 @@ class RealData(Section):
     """Study 7: transfer between real data sets; no pairs, no study."""
 
     pairs: Annotated[tuple[Pair, ...], AfterValidator(core.once)]
-    folders: Annotated[dict[Fetched, Annotated[Place | None, BeforeValidator(core.plain)]], AfterValidator(core.given)]
+    folders: Annotated[dict[Fetched, Annotated[Folder | None, BeforeValidator(core.plain)]], AfterValidator(core.given)]
     samples_train: Count
     samples_validation: Annotated[Count, AfterValidator(checks.source_images)]
     samples_target: Annotated[Count, AfterValidator(checks.target_images)]

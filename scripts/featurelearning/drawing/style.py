@@ -24,12 +24,17 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 FLOOR = {"color": "0.35", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1}
 LEGEND_COLUMNS = 7
 CHARACTERS_PER_INCH = 23  # of the small print
+OF_THE_MACHINE = ("backend", "backend_fallback", "datapath", "interactive", "timezone", "toolbar")  # no look
 SHADE = {"alpha": 0.15, "linewidth": 0}
 
 
 def rc() -> dict:
-    """Return the rcParams of every figure; fonts come with matplotlib, so that all machines draw the same bytes."""
-    return {
+    """Return the rcParams of every figure, all of them: what a user's matplotlibrc says of any is overruled.
+
+    Fonts come with matplotlib, so that all machines draw the same bytes.
+    """
+    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if key not in OF_THE_MACHINE}
+    return defaults | {
         "figure.dpi": 200,
         "savefig.dpi": 200,
         "pdf.fonttype": 42,

@@ -4,11 +4,12 @@ It makes many steps of descent with a preconditioned first layer in one call, or
 See two_layer_kernels.cpp for how.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import os
-import shutil
+import shlex
 import subprocess
 import uuid
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from featurelearning.networks import compiler
 from featurelearning.networks.dense import Params
 
 SOURCE = Path(__file__).with_suffix(".cpp")
@@ -34,25 +36,51 @@ ORDER = ("weight1", "bias1", "weight2", "bias2")
 @functools.cache
 def build(cache: Path) -> ctypes.CDLL | None:
     """Return the compiled library, built into the cache if it is not there; None, and a line, where it can't be."""
-    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
-    if compiler is None:
-        print("compile: no C++ compiler (g++, clang++, $CXX): the general step runs instead, slower")
+    instead = "the general step runs instead, slower"
+    command = compiler.command()
+    if command is None:
+        print(f"compile: no C++ compiler (g++, clang++, $CXX): {instead}")
         return None
-    key = hashlib.sha256(" ".join([SOURCE.read_text(encoding="utf-8"), compiler, *FLAGS]).encode()).hexdigest()[:16]
-    path = cache / f"{SOURCE.stem}-{key}.so"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4()}.tmp")  # another job may build it at the same time
-        built = subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(temporary)], capture_output=True, text=True)
-        if built.returncode:
-            print(f"compile: {compiler} failed, the general step runs instead, slower:\n{built.stderr.strip()}")
-            return None
-        os.replace(temporary, path)
+    key = digest(" ".join([SOURCE.read_text(encoding="utf-8"), *command, *FLAGS]).encode())
     try:
-        return ctypes.CDLL(str(path))
+        return ctypes.CDLL(str(found(cache, f"{SOURCE.stem}-{key}") or make(cache, f"{SOURCE.stem}-{key}", command)))
+    except subprocess.CalledProcessError as error:
+        print(f"compile: {shlex.join(command)} failed ({compiler.last_line(error.stderr)}): {instead}")
     except OSError as error:
-        print(f"compile: {path} cannot be loaded ({error}), the general step runs instead, slower")
-        return None
+        print(f"compile: {cache}: the library cannot be written or loaded ({error}): {instead}")
+    return None
+
+
+def digest(content: bytes) -> str:
+    """Return the hash of some bytes as file names carry it."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def found(cache: Path, name: str) -> Path | None:
+    """Return the library of a name, which ends in the hash of its bytes; one that was cut off or changed is removed.
+
+    To load such a one may end the process without a word.
+    """
+    for path in cache.glob(f"{name}-*.so"):
+        with contextlib.suppress(FileNotFoundError):  # another job has just removed it
+            if path.stem == f"{name}-{digest(path.read_bytes())}":
+                return path
+            path.unlink()
+    return None
+
+
+def make(cache: Path, name: str, command: Sequence[str]) -> Path:
+    """Build the library and return its path; raises CalledProcessError where the compiler fails, and OSError."""
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = cache / f"{name}.{uuid.uuid4()}.tmp"  # another job may build it at the same time
+    try:
+        line = [*command, *FLAGS, str(SOURCE), "-o", str(temporary)]
+        subprocess.run(line, capture_output=True, text=True, errors="replace", check=True)
+        path = cache / f"{name}-{digest(temporary.read_bytes())}.so"
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 @functools.cache

@@ -2,14 +2,14 @@
 
 import os
 import platform
-import shutil
 import subprocess
-import sys
-import sysconfig
 import zlib
 from pathlib import Path
 
 import torch
+
+from featurelearning.files import places
+from featurelearning.training import compiling
 
 
 def configure(threads: int, device: str, cache: str | os.PathLike) -> torch.device:
@@ -18,8 +18,7 @@ def configure(threads: int, device: str, cache: str | os.PathLike) -> torch.devi
     device: auto, cpu or cuda. Raises ValueError where cuda is asked for and absent.
     """
     torch.set_num_threads(threads)
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder(cache))
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # one small kernel: starting a pool costs more than it saves
+    compiling.configure(cache_folder(cache))
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device: 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device; allowed here: "
@@ -33,21 +32,18 @@ def configure(threads: int, device: str, cache: str | os.PathLike) -> torch.devi
 def cache_folder(cache: str | os.PathLike) -> Path:
     """Return the folder for compiled code: one per processor, since such code runs on its own model only.
 
-    Environment variables are expanded; raises ValueError for one that is not set.
+    Environment variables and ~ are expanded here, where the job runs; raises ValueError for one that is not set.
     """
-    expanded = os.path.expandvars(cache)
-    if "$" in expanded:
-        raise ValueError(
-            f"compile_cache: {str(cache)!r} names an environment variable that is not set here; allowed: a folder, or "
-            "variables that every machine sets; write for example the default, .cache/compile"
-        )
-    return Path(expanded).resolve() / processor()
+    try:
+        return Path(places.expanded(str(cache))).resolve() / processor()
+    except ValueError as error:
+        raise ValueError(f"compile_cache: {str(cache)!r} {error}, such as the default, .cache/compile") from None
 
 
 def processor() -> str:
     """Return a folder name for this machine's kind of processor."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
     facts = sorted({line for line in lines if line.startswith(("model name", "cpu family", "model\t", "flags"))})
     return f"{platform.machine()}-{zlib.crc32(' '.join(facts).encode()):08x}"
 
@@ -83,17 +79,3 @@ def utilization(device: torch.device) -> str:
         return subprocess.run(query, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-
-
-def can_compile(device: torch.device) -> bool:
-    """Return whether torch.compile can build code for the device, and say so in one line where it cannot.
-
-    On the CPU it needs a C++ compiler and the headers of Python; Triton, on a GPU, needs the like of both.
-    """
-    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # the one that torch will call
-    headers = Path(sysconfig.get_path("include"), "Python.h")
-    missing = "" if headers.exists() else f"{headers} (package python3-dev)"
-    missing = missing if shutil.which(compiler) else f"the C++ compiler {compiler!r} ($CXX names another)"
-    if missing:
-        print(f"compile: {device.type} code cannot be compiled here without {missing}: the eager step runs, slower")
-    return not missing

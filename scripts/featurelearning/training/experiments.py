@@ -20,8 +20,8 @@ from featurelearning.networks import dense
 from featurelearning.networks.curvature import Root
 from featurelearning.networks.dense import Network, Params
 from featurelearning.optimizers.problem import Gradients, Problem, check_hyperparameters
-from featurelearning.training import batches, devices, methods
-from featurelearning.training.loop import Advance, Measure, Record, Rule, Run, schedule, train
+from featurelearning.training import batches, compiling, methods
+from featurelearning.training.loop import Advance, Measure, Record, Rule, Run, compiled_stepper, schedule, train
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -111,7 +111,7 @@ def choose_step(
         advance = task.descent(compiled, problem, rate, weight_decay)
         if advance is not None:
             return advance, "descent"
-    return None, "torch.compile" if devices.can_compile(rate.device) else "eager"
+    return None, "torch.compile" if compiling.possible(rate.device) else "eager"
 
 
 def faster(task: Task, compiled: Path | None, device: torch.device) -> Compiled | None:
@@ -175,9 +175,12 @@ def fit_batch(models: Models, make_task: MakeTask, recipe: Recipe, place: Place)
     )
     compiled = None if getattr(module, "EAGER", False) else place.compiled
     advance, step = choose_step(task, compiled, recipe.method, problem, rate, recipe.weight_decay)
-    name = f"{step}, C++ gradients" if fast and step != "descent" else step
     start = dense.stack(models.initial, place.dtype, place.device)
-    rule = Rule(gradients, module, problem, rate, recipe.weight_decay, step == "torch.compile", advance)
+    rule = Rule(gradients, module, problem, rate, recipe.weight_decay, advance=advance)
+    if step == "torch.compile":
+        rule = rule._replace(advance=compiled_stepper(start, rule))
+        step = step if rule.advance else "eager"
+    name = f"{step}, C++ gradients" if fast and step != "descent" else step
     measure = functools.partial(task.measure, predict=fast.predict) if fast else task.measure
     record = Record(schedule(recipe.steps, recipe.records), measure, models.names, place.progress)
     checkpoint = place.checkpoint and place.checkpoint.part(name)  # another way to make the steps rounds differently

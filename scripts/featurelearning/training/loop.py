@@ -13,6 +13,7 @@ from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
 from featurelearning.networks.layers import layers
 from featurelearning.optimizers.problem import Gradients, Optimizer, Problem, State, require_hyperparameters
+from featurelearning.training import compiling
 from featurelearning.training.methods import decoupled, name_of
 
 Advance = Callable[[Params, State, Tensor, int], tuple[Params, State, Tensor]]
@@ -107,18 +108,40 @@ def train(params: Params, rule: Rule, record: Record, checkpoint: Checkpoint | N
     differ in number, or where every model has diverged; ValueError where a hyper-parameter is missing.
     """
     first = dense.leading(params)
-    rate = torch.as_tensor(rule.learning_rate, dtype=first.dtype, device=first.device)
     if len(record.names) != len(first):
         raise TrainingError(f"names: {len(record.names)} given for {len(first)} models; allowed: one name per model")
     require_hyperparameters(name_of(rule.optimizer), rule.optimizer, rule.problem.hyperparameters)
     check_gradients(params, rule.gradients(params)[1])
-    penalty = 0.0 if decoupled(rule.optimizer) else rule.weight_decay
-    problem = rule.problem._replace(objective=penalised(rule.gradients, penalty))
-    advance = rule.advance or stepper(rule._replace(problem=problem, learning_rate=rate))
+    rule = prepared(rule, first)
+    advance = rule.advance or stepper(rule)
     with torch.no_grad():
-        start = Position(params, rule.optimizer.init(params, problem), updates_of(params))
+        start = Position(params, rule.optimizer.init(params, rule.problem), updates_of(params))
         saved = checkpoint and checkpoint.restore(first.device)
         return follow(Position(**saved) if saved else start, advance, record, checkpoint)
+
+
+def prepared(rule: Rule, first: Tensor) -> Rule:
+    """Return the rule as `stepper` takes it: its learning rate a tensor like the first, and the objective."""
+    penalty = 0.0 if decoupled(rule.optimizer) else rule.weight_decay
+    problem = rule.problem._replace(objective=penalised(rule.gradients, penalty))
+    rate = torch.as_tensor(rule.learning_rate, dtype=first.dtype, device=first.device)
+    return rule._replace(problem=problem, learning_rate=rate)
+
+
+def compiled_stepper(params: Params, rule: Rule) -> Advance | None:
+    """Return the general path with a compiled step; None, and a line that says why, where it cannot be compiled here.
+
+    It is tried on one update of the models, which nobody keeps.
+    """
+    rule = prepared(rule, dense.leading(params))._replace(compiled=True)
+
+    @torch.no_grad()
+    def tried() -> Advance:
+        advance = stepper(rule)
+        advance(params, rule.optimizer.init(params, rule.problem), updates_of(params), 1)
+        return advance
+
+    return compiling.attempt(tried)
 
 
 def stepper(rule: Rule) -> Advance:
