@@ -84,10 +84,12 @@ def test_entries_equal_but_for_rounding_have_a_fixed_sign(noise):
 def test_ridge_is_a_share_of_the_mean_eigenvalue_and_mends_a_singular_matrix():
     x = np.random.default_rng(4).standard_normal((5, 8))  # fewer samples than inputs: rank 5
     sigma = x.T @ x / 5
-    values = covariance.add_ridge(covariance.eigenpairs(sigma)[0], 1e-3)
+    values, vectors, delta = covariance.ridged(sigma, 1e-3)
+    assert_close(delta, 1e-3 * np.trace(sigma) / 8)
     wanted = np.linalg.eigvalsh(sigma + 1e-3 * np.trace(sigma) / 8 * np.eye(8))[::-1]
     assert_close(values, wanted)
     assert (values > 0).all()
+    assert_close((vectors * values) @ vectors.T, sigma + delta * np.eye(8))
 
 
 def test_condition_number_and_effective_rank(sigma):
