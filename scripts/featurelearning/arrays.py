@@ -29,9 +29,10 @@ def real(name: str, given: object, shape: Shape, largest: float | None = LARGEST
     single = array.dtype.kind == "f" and array.dtype.itemsize == 4
     with np.errstate(over="ignore"):  # a long double may become infinite
         array = np.require(array, np.float32 if single else np.float64, ["C", "A", "W"])
-    if largest is None or (-array.min(initial=0) <= largest and array.max(initial=0) <= largest):  # false for NaN
+    low, high = float(array.min(initial=0)), float(array.max(initial=0))  # either is NaN where a value is
+    if largest is None or (-low <= largest and high <= largest):
         return array
-    wrong = ~(np.abs(array) <= largest)
+    wrong = ~(np.abs(array.astype(np.float64)) <= largest)
     first = np.argwhere(wrong)[0].tolist()
     raise ValueError(
         f"{name}: {np.count_nonzero(wrong)} of {array.size} values are not finite, or beyond {largest:.3g}; the first, "

@@ -79,3 +79,18 @@ def test_same_trace_leaves_the_trace_of_p_sigma_and_the_ratios_of_p(p):
     found = powers.same_trace(powers.power(values, p), values)
     assert_close((found * values).sum(axis=1), [7, 15.1])
     assert_close(found / found[:, :1], values**p / values[:, :1] ** p)
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda: powers.power(np.array([1.0, np.nan]), -1.0), "eigenvalues: 1 of 2 values are not finite"),
+        (lambda: powers.power(np.ones(2), np.nan), "p: 1 of 1 values are not finite"),
+        (lambda: powers.same_trace(np.ones(2), np.ones(3)), r"eigenvalues: shape \[3\] given; allowed: \[2\]"),
+        (lambda: powers.same_trace(np.zeros(2), np.ones(2)), "eigenvalues: a trace of 0 cannot be scaled to another"),
+        (lambda: powers.unit_mean(np.zeros((2, 3))), "eigenvalues: a trace of 0 cannot be scaled to another"),
+    ],
+)
+def test_what_has_no_power_and_no_scale_is_named(function, message):
+    with pytest.raises(ValueError, match=message):
+        function()

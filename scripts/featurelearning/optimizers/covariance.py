@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.covariance import empirical_covariance, ledoit_wolf, oas
 
 from featurelearning import arrays
+from featurelearning.optimizers import powers
 
 ESTIMATORS = {
     "empirical": lambda x: (empirical_covariance(x, assume_centered=True), None),
     "ledoit_wolf": lambda x: ledoit_wolf(x, assume_centered=True),
     "oas": lambda x: oas(x, assume_centered=True),
 }  # each gives the covariance and how far it was shrunk, None where it never is
-EPSILON = float(np.finfo(np.float64).eps)
 LARGEST = 1e70  # of inputs: the shrinkage takes sums of fourth powers
 
 
@@ -31,7 +31,7 @@ def estimate(x: np.ndarray, estimator: str) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Only one sample available")  # one sample has a covariance, of rank one
         sigma, shrinkage = ESTIMATORS[estimator](x)
-    if shrinkage is not None and shrinkage <= EPSILON * x.shape[1] and x.shape[1] > 1:
+    if shrinkage is not None and shrinkage <= powers.EPSILON * x.shape[1] and x.shape[1] > 1:
         raise ValueError(
             f"x: {len(x)} samples without spread, from which {estimator} tells how far to shrink; allowed: two or more "
             "that differ by more than sign; give more samples, or take empirical with a ridge (covariance.ridged)"
@@ -42,13 +42,14 @@ def estimate(x: np.ndarray, estimator: str) -> np.ndarray:
 def eigenpairs(sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues [d], descending, and eigenvectors [d, d] in columns, of a symmetric matrix.
 
-    What is rounding counts as zero, see `cleared`; epsilon is that of the dtype that sigma is given in, of float64 for
-    what `estimate` returns. Signs are fixed by a rule, the largest entry of each eigenvector in magnitude (the first of
-    equals) being positive, so that the same matrix has the same eigenvectors everywhere; within equal eigenvalues the
-    basis stays arbitrary. Raises ValueError for a matrix that is not symmetric up to rounding, and as `arrays.real`.
+    What is rounding counts as zero, see `powers.cleared`; epsilon is that of the dtype that sigma is given in, of
+    float64 for what `estimate` returns. Signs are fixed by a rule, the largest entry of each eigenvector in magnitude
+    (the first of equals) being positive, so that the same matrix has the same eigenvectors everywhere; within equal
+    eigenvalues the basis stays arbitrary. Raises ValueError for a matrix that is not symmetric up to rounding, and as
+    `arrays.real`.
     """
     values, vectors = decomposed(sigma)
-    return cleared(values, arrays.precision(sigma)), vectors
+    return powers.cleared(values, arrays.precision(sigma)), vectors
 
 
 def ridged(sigma: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, float]:
@@ -61,7 +62,7 @@ def ridged(sigma: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, flo
         raise ValueError(f"ridge: {ridge:g} given; allowed: 0 or more, a share of the mean eigenvalue; raise it")
     values, vectors = decomposed(sigma)
     delta = ridge * values.mean()
-    return cleared(np.clip(values, 0.0, None) + delta, arrays.precision(sigma)), vectors, delta
+    return powers.cleared(np.clip(values, 0.0, None) + delta, arrays.precision(sigma)), vectors, delta
 
 
 def decomposed(sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,16 +81,6 @@ def decomposed(sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = np.abs(vectors)
     largest = (size > (1 - 1e-9) * size.max(axis=0)).argmax(axis=0)  # equals differ by rounding, and that by machine
     return values, vectors * np.sign(vectors[largest, np.arange(len(values))])
-
-
-def cleared(values: np.ndarray, epsilon: float = EPSILON) -> np.ndarray:
-    """Return eigenvalues [..., d] of estimates with those of at most d * epsilon * the largest in magnitude set to 0.
-
-    epsilon: of the dtype that the covariance was estimated in. An estimate from fewer samples than inputs, or of inputs
-    that repeat others, is singular; in place of zeros rounding leaves tiny numbers of either sign.
-    """
-    size = np.abs(values)
-    return np.where(size <= values.shape[-1] * epsilon * size.max(axis=-1, keepdims=True), 0, values)
 
 
 def condition_number(values: np.ndarray) -> float:

@@ -6,10 +6,21 @@ from featurelearning import arrays
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST = float(np.finfo(np.float32).tiny)
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+def cleared(values: np.ndarray, epsilon: float = EPSILON) -> np.ndarray:
+    """Return eigenvalues [..., d] of estimates with those of at most d * epsilon * the largest in magnitude set to 0.
+
+    epsilon: of the dtype that the covariance was estimated in. An estimate from fewer samples than inputs, or of inputs
+    that repeat others, is singular; in place of zeros rounding leaves tiny numbers of either sign.
+    """
+    size = np.abs(values)
+    return np.where(size <= values.shape[-1] * epsilon * size.max(axis=-1, keepdims=True), 0, values)
 
 
 def power(values: np.ndarray, p: float) -> np.ndarray:
-    """Return the eigenvalues lambda^p [..., d] of Sigma^p.
+    """Return the eigenvalues lambda^p [..., d] of Sigma^p, from known ones or those that `covariance.eigenpairs` gives.
 
     Raises ValueError, naming the eigenvalue and p, where lambda^p does not exist (lambda = 0 with p < 0; lambda < 0
     with p < 0 or fractional) or leaves the range of float32; and as `arrays.real`.

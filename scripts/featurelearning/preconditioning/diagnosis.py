@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from featurelearning import arrays
-from featurelearning.optimizers import covariance
+from featurelearning.optimizers import powers
 
 ROUNDING = 1e-12  # relative difference below which predicted errors are equal
 FOLDS = 10
@@ -46,7 +46,7 @@ def explained(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndar
     2 sqrt(share / n) (1 - share)): `chance` says what to make of small ones. What directions explain only jointly is
     not seen.
     x [n, d], y [n], eigenvalues [d], eigenvectors [d, d] in columns. Raises as `arrays.real`, and ValueError for less
-    than 20 samples, eigenvalues that are not positive by more than rounding (see `covariance.cleared`) and constant
+    than 20 samples, eigenvalues that are not positive by more than rounding (see `powers.cleared`) and constant
     labels.
     """
     z, y = _coordinates(x, y, values, vectors)
@@ -132,7 +132,7 @@ def _coordinates(x, y, values, vectors):
     vectors = arrays.real("eigenvectors", vectors, (d, d))
     if n < 2 * FOLDS:
         raise ValueError(f"inputs: {n} samples are too few; allowed: {2 * FOLDS} or more")
-    if (smallest := covariance.cleared(values, epsilon).min()) <= 0:
+    if (smallest := powers.cleared(values, epsilon).min()) <= 0:
         raise ValueError(
             f"eigenvalue {smallest:.3g} is not positive by more than rounding: add a ridge to the covariance "
             "(covariance.ridged), or leave out inputs that repeat others"

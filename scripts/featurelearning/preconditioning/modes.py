@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featurelearning.optimizers import covariance, powers, sigma_power
+from featurelearning.optimizers import powers, sigma_power
 from featurelearning.optimizers.problem import Problem
 
 
@@ -48,7 +48,7 @@ def descend(x: np.ndarray, teacher: np.ndarray, exponents: Sequence[float], rate
     Raises ValueError for a negative p of a covariance that is singular up to rounding.
     """
     d, (values, vectors) = x.shape[-1], np.linalg.eigh(x.swapaxes(1, 2) @ x / x.shape[1])
-    values = covariance.cleared(values)
+    values = powers.cleared(values)
     powered = np.stack([powers.power(values, p) for p in exponents])  # [exponents, seeds, d]
     eta = rate / (powered * values).max(axis=-1, keepdims=True)
     p = torch.as_tensor((vectors * powered[..., None, :] @ vectors.swapaxes(1, 2)).reshape(-1, d, d))

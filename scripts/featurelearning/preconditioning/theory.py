@@ -22,7 +22,7 @@ from featurelearning import seeding
 from featurelearning.networks import dense, two_layer_relu
 from featurelearning.networks.curvature import squared_error_root
 from featurelearning.networks.dense import Params
-from featurelearning.optimizers import covariance, powers, sigma_power
+from featurelearning.optimizers import powers, sigma_power
 from featurelearning.optimizers.problem import Optimizer, Problem
 from featurelearning.preconditioning import single_index
 from featurelearning.training import methods
@@ -103,7 +103,7 @@ def empirical_power(x: np.ndarray, p: float) -> np.ndarray:
     Raises ValueError for a negative p of a covariance that is singular up to rounding.
     """
     values, vectors = np.linalg.eigh(x.swapaxes(-1, -2) @ x / x.shape[-2])
-    return matrix_power(covariance.cleared(values), vectors, p)
+    return matrix_power(powers.cleared(values), vectors, p)
 
 
 def task(study: Study) -> dict[str, np.ndarray]:

@@ -186,8 +186,8 @@ def cause(start: Position, optimizer: Optimizer, problem: Problem) -> str:
             "inputs, labels or initial parameters, which are not finite or overflow when multiplied"
         )
     if not finite(optimizer.update(gradients, start.state, start.params, problem)[0]).any():
-        pairs = [(name, torch.as_tensor(value).unique().tolist()) for name, value in problem.hyperparameters.items()]
-        given = ", ".join(f"{name} {value}" for name, value in pairs) or "none"
+        numbers = {name: torch.as_tensor(value).unique().tolist() for name, value in problem.hyperparameters.items()}
+        given = ", ".join(f"{name} {value:.3g}" for name, values in numbers.items() for value in values) or "none"
         return (
             f"the first step of {name_of(optimizer)} is not finite where the gradient is, so no learning rate helps: "
             f"change its hyper-parameters ({given}) or the scale of the inputs"

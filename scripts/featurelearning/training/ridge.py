@@ -24,7 +24,7 @@ def fit(features: np.ndarray, y: np.ndarray, ridge: float) -> Head:
     Features that are not finite, those of a diverged model, give a head of NaN. Raises as `arrays.real`, and ValueError
     for a ridge that is not above 0. Source: P1, forward transfer (released scripts).
     """
-    features = arrays.real("features", features, ("samples", "features"), None)
+    features = arrays.real("features Z", features, ("samples", "units"), None)
     y = arrays.numbers("y", y)
     y = arrays.real("y", y, (len(features), "outputs") if y.ndim == 2 else (len(features),))
     if (ridge := arrays.number("ridge", ridge)) <= 0:
@@ -44,7 +44,7 @@ def fit(features: np.ndarray, y: np.ndarray, ridge: float) -> Head:
 
 def mean_squared_error(head: Head, features: np.ndarray, y: np.ndarray) -> float:
     """Return mean((y - Z w - b)^2) for features Z [n, h] and labels y of the shape of the outputs; raises otherwise."""
-    features = arrays.real("features", features, ("samples", len(head.weight)), None)
+    features = arrays.real("features Z", features, ("samples", len(head.weight)), None)
     y = arrays.real("y", y, (len(features), *np.shape(head.weight)[1:]), None)
     return float(np.mean((y - features @ head.weight - head.bias) ** 2))
 
@@ -60,7 +60,7 @@ def accuracy(head: Head, features: np.ndarray, labels: np.ndarray) -> float:
 
     A head of NaN, that of a diverged model, gives NaN.
     """
-    features = arrays.real("features", features, ("samples", len(head.weight)), None)
+    features = arrays.real("features Z", features, ("samples", len(head.weight)), None)
     labels = _classes(labels, np.shape(head.weight)[1], (len(features),))
     outputs = features @ head.weight + head.bias
     return float(np.mean(outputs.argmax(axis=1) == labels)) if np.isfinite(outputs).all() else float("nan")
