@@ -18,9 +18,9 @@ with joblog.of(snakemake):
         x, _ = images.training_set(
             mnist, data.sel(seed=seed)["pattern"].values, data.sel(seed=seed)["train_index"].values
         )
-        values, vectors = covariance.eigenpairs(covariance.estimate(x.astype(np.float64), "empirical"))
-        pairs.append((covariance.add_ridge(values, params.ridge), vectors))
-        deltas.append(params.ridge * values.mean())
+        values, vectors, delta = covariance.ridged(covariance.estimate(x, "empirical"), params.ridge)
+        pairs.append((values, vectors))
+        deltas.append(delta)
     attributes = records.provenance(
         "covariance of MNIST with class patterns", REFERENCE, records.plain(params), params.code
     )

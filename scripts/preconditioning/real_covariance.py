@@ -15,10 +15,10 @@ with joblog.of(snakemake):
     pairs, deltas = [], []
     for seed in params.seeds:
         rows, _ = images.split(params.master_seed, seed, params.samples_train, 0, len(data.train_images), "real")
-        x = data.train_images[rows].astype(np.float64)
-        values, vectors = covariance.eigenpairs(covariance.estimate(x, "empirical"))
-        pairs.append((covariance.add_ridge(values, params.ridge), vectors))
-        deltas.append(params.ridge * values.mean())
+        x = data.train_images[rows]
+        values, vectors, delta = covariance.ridged(covariance.estimate(x, "empirical"), params.ridge)
+        pairs.append((values, vectors))
+        deltas.append(delta)
     attributes = records.provenance("covariance of the source's images", REFERENCE, records.plain(params), params.code)
     variables = covariance.described(pairs) | {"ridge": (("seed",), np.array(deltas))}
     result = records.dataset(variables, {"seed": list(params.seeds)}, attributes, NAMES)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import covariance as sklearn_covariance
 
-from featurelearning.optimizers import covariance
+from featurelearning.optimizers import covariance, powers
 from references import EXACT, assert_close, ledoit_wolf
 
 
@@ -84,10 +84,12 @@ def test_entries_equal_but_for_rounding_have_a_fixed_sign(noise):
 def test_ridge_is_a_share_of_the_mean_eigenvalue_and_mends_a_singular_matrix():
     x = np.random.default_rng(4).standard_normal((5, 8))  # fewer samples than inputs: rank 5
     sigma = x.T @ x / 5
-    values = covariance.add_ridge(covariance.eigenpairs(sigma)[0], 1e-3)
+    values, vectors, delta = covariance.ridged(sigma, 1e-3)
+    assert_close(delta, 1e-3 * np.trace(sigma) / 8)
     wanted = np.linalg.eigvalsh(sigma + 1e-3 * np.trace(sigma) / 8 * np.eye(8))[::-1]
     assert_close(values, wanted)
     assert (values > 0).all()
+    assert_close((vectors * values) @ vectors.T, sigma + delta * np.eye(8))
 
 
 def test_condition_number_and_effective_rank(sigma):
@@ -96,3 +98,94 @@ def test_condition_number_and_effective_rank(sigma):
     assert_close(covariance.effective_rank(values), np.trace(sigma) / np.linalg.norm(sigma, 2))
     assert covariance.condition_number(np.array([2.0, 0.0])) == np.inf
     assert_close(covariance.effective_rank(np.ones(7)), 7.0, EXACT)
+
+
+def singular(kind: str, seed: int, n: int = 40, d: int = 6) -> np.ndarray:
+    """Return samples of which the covariance is singular: a column twice, or fewer samples than columns."""
+    x = np.random.default_rng(seed).standard_normal((n, d)) @ np.random.default_rng(seed + 1).standard_normal((d, d))
+    if kind == "fewer":
+        return x[: d - 2]
+    return np.column_stack([x, x[:, 0]])
+
+
+@pytest.mark.parametrize("kind, zeros", [("fewer", 2), ("twice", 1)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rounding_is_no_eigenvalue_whatever_its_sign(kind, zeros, dtype):
+    """Of many singular covariances rounding leaves eigenvalues of either sign; all are refused, by name."""
+    signs = set()
+    for seed in range(12):
+        sigma = covariance.estimate(singular(kind, 2 * seed), "empirical").astype(dtype)
+        signs |= {*np.sign(np.linalg.eigvalsh(sigma)[:zeros])}
+        values, _ = covariance.eigenpairs(sigma)
+        assert (values[-zeros:] == 0).all() and (values[:-zeros] > 0).all()
+        assert covariance.condition_number(values) == np.inf
+        with pytest.raises(
+            ValueError, match=rf"eigenvalue 0 has no power p = -1: .* {zeros} of {len(values)} eigenvalues"
+        ):
+            powers.power(values, -1.0)
+        np.testing.assert_array_equal(powers.power(values, 0.5)[-zeros:], 0)
+        ridged, _, delta = covariance.ridged(sigma, 0.05)
+        assert (powers.power(ridged, -1.0) > 0).all() and delta > 0
+    assert signs >= {-1, 1}  # it would be accepted in one case and refused in another
+
+
+def test_single_precision_inputs_are_estimated_in_double(x):
+    single = x.astype(np.float32)
+    found = covariance.estimate(single, "empirical")
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, covariance.estimate(single.astype(np.float64), "empirical"))
+
+
+def test_a_small_but_certain_eigenvalue_is_kept():
+    values = np.array([1.0, 1e-12])
+    assert_close(covariance.eigenpairs(np.diag(values))[0], values, EXACT * 1e-12)
+    assert (covariance.eigenpairs(np.diag(values).astype(np.float32))[0] == [1, 0]).all()
+
+
+def test_a_ridge_below_rounding_is_none():
+    sigma = covariance.estimate(singular("twice", 0), "empirical")
+    with pytest.raises(ValueError, match="eigenvalue 0 has no power p = -1: the covariance is singular"):
+        powers.power(covariance.ridged(sigma, 1e-20)[0], -1.0)
+    with pytest.raises(ValueError, match="ridge: -0.1 given; allowed: 0 or more"):
+        covariance.ridged(sigma, -0.1)
+
+
+@pytest.mark.parametrize("x", [np.ones((1, 4)), np.outer([1, -1, 1, 1], [0.1, 0.2, 0.3]), np.full((1000, 50), 0.1)])
+def test_samples_without_spread_do_not_tell_how_far_to_shrink(x):
+    """One sample has no spread: its shrinkage is 0, and the estimate as singular as the empirical one."""
+    with pytest.raises(
+        ValueError, match=rf"x: {len(x)} samples without spread, from which ledoit_wolf tells how far to"
+    ):
+        covariance.estimate(x, "ledoit_wolf")
+    assert np.linalg.matrix_rank(covariance.estimate(x, "empirical")) == 1
+    assert np.linalg.matrix_rank(covariance.estimate(x, "oas")) == x.shape[1]
+
+
+def test_one_input_needs_no_shrinkage():
+    assert_close(covariance.estimate(np.array([[2.0], [4.0]]), "ledoit_wolf"), [[10.0]])
+
+
+@pytest.mark.parametrize(
+    "sigma, message",
+    [
+        (
+            np.arange(9.0).reshape(3, 3),
+            "sigma: entries up to 8 differ from their mirror images by up to 4; allowed: a sym",
+        ),
+        (np.ones((3, 2)), r"sigma: shape \[3, 2\] given; allowed: \[3, 3\]"),
+        (np.full((2, 2), np.nan), "sigma: 4 of 4 values are not finite"),
+    ],
+)
+def test_what_is_no_covariance_is_refused(sigma, message):
+    with pytest.raises(ValueError, match=message):
+        covariance.eigenpairs(sigma)
+
+
+def test_inputs_that_overflow_when_squared_are_refused():
+    with pytest.raises(ValueError, match=r"x: 1 of 2 values are not finite, or beyond 1e\+70"):
+        covariance.estimate(np.array([[1e200, 1.0]]), "empirical")
+
+
+def test_order_does_not_matter_to_the_condition_number():
+    assert covariance.condition_number([1.0, 4.0]) == covariance.condition_number([4.0, 1.0]) == 4
+    assert covariance.effective_rank([0.0, 0.0]) == 0

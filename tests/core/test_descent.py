@@ -232,6 +232,15 @@ def test_derivatives_take_any_layout_and_leave_their_arguments_alone(folder):
     assert all(torch.equal(other[key], before[key]) for key in params)
 
 
+def test_the_descent_takes_any_layout(library):
+    params, x, y, p, rate = task(2, 20, 4, 8, False)
+    wanted, _ = two_layer_kernels.descend(library, params, x, y, p, rate, rate, 3)
+    other = {key: value.mT.contiguous().mT for key, value in params.items()}
+    layouts = x.mT.contiguous().mT, y.T.contiguous().T, p.T.contiguous().T, torch.stack([rate, rate], dim=1)[:, 0]
+    found, _ = two_layer_kernels.descend(library, other, *layouts, rate, 3)
+    assert all(torch.equal(found[key], wanted[key]) for key in params)
+
+
 @pytest.fixture
 def torch_compile(tmp_path, monkeypatch):
     require(compiling.possible(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")

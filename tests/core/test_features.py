@@ -147,3 +147,46 @@ def test_no_exponent_where_a_direction_has_no_gradient_no_step_or_a_divergence(g
 def test_equal_eigenvalues_have_no_slope(gradients):
     with pytest.raises(ValueError, match="eigenvalues: all equal; allowed: two or more different ones"):
         features.effective_exponent(gradients, gradients, np.full(D, 0.1))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: features.energy(np.ones((4, 3)), np.eye(5)),
+            r"basis: shape \[5, 5\] given; allowed: \[..., 4, direct",
+        ),
+        (
+            lambda: features.sensitivity(np.ones((7, 4)), np.eye(5)),
+            r"basis: shape \[5, 5\] given; allowed: \[..., 4, dir",
+        ),
+        (
+            lambda: features.gram_spectrum(np.ones((7, 4)), np.eye(5)),
+            r"preconditioner: shape \[5, 5\] given; .* \[4, 4\]",
+        ),
+        (
+            lambda: features.gram_spectrum(np.ones((7, 2)), -np.eye(2)),
+            "preconditioner: eigenvalue -1 given; allowed: 0 or",
+        ),
+        (
+            lambda: features.log_log_slope([1.0, 0], [1.0, 2]),
+            "x: 1 of 2 values are not above 0, the least 0; allowed: above",
+        ),
+        (
+            lambda: features.effective_exponent(np.ones((2, 3)), np.ones((2, 3)), [1.0, 0]),
+            "eigenvalues: 1 of 2 values are",
+        ),
+        (
+            lambda: features.effective_exponent(np.ones((2, 3)), np.ones((2, 1)), [1.0, 2]),
+            r"steps: shape \[2, 1\] given",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_dead_and_diverged_weights_have_no_energy():
+    assert np.isnan(features.energy(np.zeros((4, 3)), np.eye(4))).all()
+    assert np.isnan(features.energy(np.full((4, 3), np.nan), np.eye(4))).all()

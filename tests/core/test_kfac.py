@@ -1,5 +1,7 @@
 """Kronecker factors and K-FAC where theory makes them exact: Hessian blocks, least squares, whitening."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.nn import functional
 from featurelearning.networks import curvature, two_layer_relu
 from featurelearning.optimizers import covariance, kfac, kfac_input, kfac_output, powers, sigma_power
 from featurelearning.optimizers.problem import Problem
+from featurelearning.training import loop
 from reference_kronecker import factors, squared_error
 from references import assert_close, network, random_params
 
@@ -214,3 +217,32 @@ def test_a_factor_without_inverse_makes_that_step_nan(situation):
     step = one_step(kfac_input, gradients, params, problem)["weight1"]
     assert step[1].isnan().all()
     assert step[[0, 2]].isfinite().all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_damping_that_is_too_small_is_named_as_the_cause_of_a_divergence(name):
+    """Beside the learning rate, which was the only advice."""
+    rng = np.random.default_rng(1)
+    params, x = random_params(rng, 1, D, 30), torch.tensor(rng.normal(size=(1, 12, D)))
+    params = {key: value / 100 for key, value in params.items()}
+    y = torch.sin(x[..., 0])
+    problem = Problem(hyperparameters={"damping": 1e-12}, inputs=x, output_root=curvature.squared_error_root)
+    gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
+    record = loop.Record([0, 400], lambda params: {"mse": two_layer_relu.mean_squared_error(params, x, y)}, ["one"])
+    with pytest.raises(loop.TrainingError, match=r"raise damping, or lower the learning rate: .* 1e-12 given, where"):
+        loop.train(params, loop.Rule(gradients, METHODS[name], problem, 1e3), record)
+
+
+def test_a_first_step_that_is_not_finite_is_no_fault_of_the_learning_rate(monkeypatch):
+    """As where no factor has a Cholesky factor, by rounding."""
+    rng = np.random.default_rng(1)
+    params, x = random_params(rng, 1, D, 5), torch.tensor(rng.normal(size=(1, 12, D)))
+    problem = Problem(hyperparameters={"damping": 1e-12}, inputs=x, output_root=curvature.squared_error_root)
+    monkeypatch.setattr(kfac, "cholesky", lambda factor, problem: torch.full_like(factor, torch.nan))
+    gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=x[..., 0])
+    record = loop.Record(
+        [0, 3], lambda params: {"mse": two_layer_relu.mean_squared_error(params, x, x[..., 0])}, ["one"]
+    )
+    message = r"the first step of kfac is not finite where the gradient is, .* hyper-parameters \(damping 1e-12\)"
+    with pytest.raises(loop.TrainingError, match=message):
+        loop.train(params, loop.Rule(gradients, kfac, problem, 0.1), record)

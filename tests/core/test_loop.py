@@ -213,7 +213,9 @@ def test_all_models_diverged_is_an_error_that_names_models_and_step():
         fit(params, x, y)
     assert str(caught.value) == (
         "every model diverged, the first in step 1: model 0, model 1, model 2, model 3; "
-        "allowed: a finite gradient in at least one model; lower the learning rate"
+        "allowed: a finite gradient in at least one model; the loss or its gradient is not finite before the first "
+        "update, so no learning rate helps: mend the inputs, labels or initial parameters, which are not finite or "
+        "overflow when multiplied"
     )
 
 

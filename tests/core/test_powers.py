@@ -43,13 +43,24 @@ def test_a_zero_eigenvalue_has_every_power_that_exists():
     np.testing.assert_array_equal(powers.power(np.array([4.0, 0.0]), 1.0), [4, 0])
 
 
-@pytest.mark.parametrize("value, p", [(0.0, -1.0), (0.0, -0.5), (-1e-17, 0.5), (-1e-17, -2.0)])
-def test_a_power_that_does_not_exist_is_refused(value, p):
+@pytest.mark.parametrize("p", [-1.0, -0.5])
+def test_a_negative_power_of_zero_is_refused(p):
+    with pytest.raises(ValueError) as caught:
+        powers.power(np.array([4.0, 0.0]), p)
+    assert str(caught.value) == (
+        f"eigenvalue 0 has no power p = {p:g}: the covariance is singular, 1 of 2 eigenvalues are zero up to rounding, "
+        "as with fewer samples than inputs or with inputs that repeat others; add a ridge (covariance.ridged), "
+        "estimate by oas or, from several samples, by ledoit_wolf, or use p = 0 or more"
+    )
+
+
+@pytest.mark.parametrize("value, p", [(-1e-17, 0.5), (-1e-17, -2.0)])
+def test_what_is_no_eigenvalue_of_a_covariance_is_refused(value, p):
     with pytest.raises(ValueError) as caught:
         powers.power(np.array([4.0, value]), p)
     assert str(caught.value) == (
-        f"eigenvalue {value:.3g} has no power p = {p:g}: add a ridge to the covariance, "
-        "choose a shrinkage estimator (ledoit_wolf, oas), or use p = 0 or 1"
+        f"eigenvalue {value:.3g} has no power p = {p:g}: a covariance has none below zero but by rounding, which "
+        "covariance.eigenpairs sets to 0; give the eigenvalues of a covariance"
     )
 
 
@@ -68,3 +79,18 @@ def test_same_trace_leaves_the_trace_of_p_sigma_and_the_ratios_of_p(p):
     found = powers.same_trace(powers.power(values, p), values)
     assert_close((found * values).sum(axis=1), [7, 15.1])
     assert_close(found / found[:, :1], values**p / values[:, :1] ** p)
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda: powers.power(np.array([1.0, np.nan]), -1.0), "eigenvalues: 1 of 2 values are not finite"),
+        (lambda: powers.power(np.ones(2), np.nan), "p: 1 of 1 values are not finite"),
+        (lambda: powers.same_trace(np.ones(2), np.ones(3)), r"eigenvalues: shape \[3\] given; allowed: \[2\]"),
+        (lambda: powers.same_trace(np.zeros(2), np.ones(2)), "eigenvalues: a trace of 0 cannot be scaled to another"),
+        (lambda: powers.unit_mean(np.zeros((2, 3))), "eigenvalues: a trace of 0 cannot be scaled to another"),
+    ],
+)
+def test_what_has_no_power_and_no_scale_is_named(function, message):
+    with pytest.raises(ValueError, match=message):
+        function()

@@ -102,3 +102,25 @@ def test_several_outputs_of_a_diverged_model_are_nan():
     assert head.weight.shape == (3, 2) and head.bias.shape == (2,)
     assert np.isnan(head.weight).all() and np.isnan(head.bias).all()
     assert np.isnan(ridge.accuracy(head, z, np.zeros(6, int)))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: ridge.fit(np.ones((5, 2)), np.ones(4), 0.1), r"y: shape \[4\] given; allowed: \[5\]"),
+        (lambda: ridge.fit(np.ones((5, 2)), np.full(5, np.nan), 0.1), "y: 5 of 5 values are not finite"),
+        (lambda: ridge.fit(np.ones((5, 2)), np.ones(5), 0.0), "ridge: 0 given; allowed: above 0"),
+        (
+            lambda: ridge.mean_squared_error(ridge.Head(np.ones(2), 0.0), np.ones((5, 2)), np.ones((5, 1))),
+            r"y: shape \[5, 1\] given; allowed: \[5\]",
+        ),
+        (lambda: ridge.one_hot(np.array([0, 3]), 3), "labels: classes 0 to 3 given; allowed: 0 to 2"),
+        (
+            lambda: ridge.accuracy(ridge.Head(np.ones((2, 3)), np.ones(3)), np.ones((5, 2)), np.ones((5, 1))),
+            r"labels: shape \[5, 1\] given; allowed: \[5\]",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -120,6 +120,55 @@ def test_spearman_refuses_one_point():
         statistics.spearman(np.ones((3, 1)), np.ones(1))
 
 
+@pytest.mark.parametrize("value", [NAN, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_has_no_rank_correlation(value):
+    rho = statistics.spearman(np.array([[1.0, 2, value], [1, 2, 3]]), np.arange(3))
+    assert np.isnan(rho[0]) and rho[1] == 1
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_value_leaves_no_interval(value):
+    mean, low, high = statistics.mean_with_interval(np.array([[1.0, 2, value], [1, 2, 3]]), 0.95)
+    assert mean[0] == value and np.isnan([low[0], high[0]]).all() and np.isfinite([mean[1], low[1], high[1]]).all()
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize("expected", statistics.DIRECTIONS)
+@pytest.mark.parametrize(
+    "ends", [(NAN, 1.0), (NAN, -1.0), (-1.0, NAN), (1.0, NAN), (INF, INF), (-INF, -INF), (-INF, INF)]
+)
+def test_an_interval_with_an_end_that_is_no_number_decides_nothing(ends, expected):
+    assert statistics.verdict(*ends, expected, 0.1) == "undecided"
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: statistics.verdict(0.3, 0.1, "positive", 0.1),
+            "ci_low: 0.3 given with ci_high 0.1; allowed: at most that",
+        ),
+        (
+            lambda: statistics.verdict(0.1, 0.3, "positive", NAN),
+            "smallest_effect: nan given; allowed: a number of 0 or",
+        ),
+        (lambda: statistics.verdict(0.1, 0.3, "positive", -1), "smallest_effect: -1 given; allowed: a number of 0 or"),
+        (lambda: statistics.t_interval(np.ones((3, 1)), 0.9), r"contrast: shape \[3, 1\] given; allowed: \[seeds\]"),
+        (lambda: statistics.bca_interval(np.float64(1), 0.9), r"contrast: shape \[\] given; allowed: \[seeds\]"),
+        (
+            lambda: statistics.spearman(np.ones((2, 3)), np.ones(4)),
+            r"values: shape \[2, 3\] given; allowed: \[..., 4\]",
+        ),
+        (lambda: statistics.spearman(np.ones(2), [0, NAN]), "grid: 1 of 2 values are not finite"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected", "verdict"),
     [

@@ -31,6 +31,7 @@ ARGUMENTS = {
     "predict": (5, 3),
 }  # of each compiled function, how many integers and pointers
 ORDER = ("weight1", "bias1", "weight2", "bias2")
+SHAPES = ("mdh", "m1h", "mh1", "m11")  # of these; m models, d inputs, h units
 
 
 @functools.cache
@@ -91,6 +92,25 @@ def entry(code: ctypes.CDLL, name: str, dtype: torch.dtype):
     return signature.in_dll(code, f"{name}_{TYPES[dtype]}")
 
 
+def sizes(x: Tensor, params: Sequence[Tensor], *others: tuple[str, Tensor, str]) -> tuple[int, int, int, int]:
+    """Return m, n, d, h, by which compiled code reads and writes memory, whatever lies there.
+
+    x [m, n, d], params in ORDER; others: a name, a tensor and its shape in these letters. Raises ValueError, naming the
+    first that is of another shape, that is not on the CPU, or whose type is not that of x, one of TYPES.
+    """
+    (m, n, d), h = x.shape if x.ndim == 3 else (-1, -1, -1), params[0].shape[-1] if params[0].ndim else -1
+    known = {"m": m, "n": n, "d": d, "h": h, "1": 1}
+    for name, tensor, letters in [("x", x, "mnd"), *zip(ORDER, params, SHAPES, strict=True), *others]:
+        shape = tuple([known[letter] for letter in letters])
+        if tensor.shape != shape or tensor.dtype != x.dtype or x.dtype not in TYPES or tensor.device.type != "cpu":
+            raise ValueError(
+                f"{name}: {list(tensor.shape)} of {tensor.dtype} on {tensor.device} given; allowed: "
+                f"{[size if size >= 0 else 'any' for size in shape]} of {' or '.join(map(str, TYPES))}, that of x, on "
+                "cpu; convert or reshape it"
+            )
+    return m, n, d, h
+
+
 def descend(
     code: ctypes.CDLL,
     params: Params,
@@ -103,14 +123,18 @@ def descend(
 ) -> tuple[Params, Tensor]:
     """Return the parameters after `count` steps of each model, and how many it made [m]: it stops at a loss not finite.
 
-    x [m, n, d], y [m, n], preconditioner [m, d] or [m, d, d], rate and weight_decay [m]; contiguous CPU tensors of one
-    type. The steps are those of `sigma_power` on the mean squared error, with weight decay on the weights.
+    x [m, n, d], y [m, n], preconditioner [m, d] or [m, d, d], rate and weight_decay [m]. The steps are those of
+    `sigma_power` on the mean squared error, with weight decay on the weights. Raises as `sizes`.
     """
-    (m, n, d), new = x.shape, {key: params[key].clone(memory_format=torch.contiguous_format) for key in ORDER}
+    full = preconditioner.ndim == 3
+    named = ("y", y, "mn"), ("preconditioner", preconditioner, "mdd" if full else "md")
+    named += ("rate", rate, "m"), ("weight_decay", weight_decay, "m")
+    m, n, d, h = sizes(x, [params[key] for key in ORDER], *named)
+    fixed = [value.contiguous() for value in (x, y, preconditioner, rate, weight_decay)]
+    new = {key: params[key].clone(memory_format=torch.contiguous_format) for key in ORDER}
     done = torch.zeros(m, dtype=torch.int32)
-    pointers = [value.data_ptr() for value in [x, y, preconditioner, rate, weight_decay, *new.values(), done]]
-    h, threads = new["weight1"].shape[2], torch.get_num_threads()
-    entry(code, "descend", x.dtype)(m, n, d, h, count, threads, preconditioner.ndim == 3, *pointers)
+    pointers = [value.data_ptr() for value in [*fixed, *new.values(), done]]
+    entry(code, "descend", x.dtype)(m, n, d, h, count, torch.get_num_threads(), full, *pointers)
     return new, done
 
 
@@ -129,9 +153,11 @@ def empty(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction
 def derive(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
     """Return the losses [m] and, in ORDER, their gradients or, where there is a direction, their Hessians times it.
 
-    folder: of the compiled library. An operator of torch, so that a step around it is compiled as one graph.
+    folder: of the compiled library. An operator of torch, so that a step around it is compiled as one graph. Raises as
+    `sizes`.
     """
-    (m, n, d), h = x.shape, params[0].shape[2]
+    along = zip(ORDER, direction, SHAPES, strict=True) if direction else ()
+    m, n, d, h = sizes(x, params, ("y", y, "mn"), *along)
     new = empty(folder, x, y, params, direction)
     tensors = [value.contiguous() for value in (x, y, *params, *direction, *new)]  # held until the call has ended
     places = [value.data_ptr() for value in tensors]
@@ -150,11 +176,15 @@ def gradients(params: Params, folder: Path, x: Tensor, y: Tensor) -> tuple[Tenso
 
 
 def predict(params: Params, x: Tensor, folder: Path) -> Tensor:
-    """Return what `two_layer_relu.forward` does for networks of one output, by the library built in a folder."""
-    (m, n, d), out = x.shape, x.new_empty(x.shape[:2])
+    """Return what `two_layer_relu.forward` does for networks of one output, by the library built in a folder.
+
+    Raises as `sizes`.
+    """
+    m, n, d, h = sizes(x, [params[key] for key in ORDER])
+    out = x.new_empty(m, n)
     tensors = [x.contiguous(), *(params[key].contiguous() for key in ORDER)]
     inputs, *here = (value.data_ptr() for value in tensors)
-    code, h = entry(build(folder), "predict", x.dtype), params["weight1"].shape[2]
+    code = entry(build(folder), "predict", x.dtype)
     code(m, n, d, h, torch.get_num_threads(), inputs, (ctypes.c_void_p * 4)(*here), out.data_ptr())
     return out[..., None]
 

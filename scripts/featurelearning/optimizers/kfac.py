@@ -11,7 +11,7 @@ directions, where a unit that switches turns curvature 0 into one far above the 
 then make learning rates diverge at which fresh ones converge. Only that of the inputs never changes, and is kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -38,6 +38,17 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
     """Return the step by both factors of each layer."""
     features = hidden(params, problem.inputs)
     return by_output(by_input(gradients, state, features, problem), params, features, problem), state
+
+
+def cause(params: Params, problem: Problem, kinds: Sequence[str] = curvature.Factors._fields) -> str:
+    """Return what a damping that is too small does, by the factors at the start, and that it may be raised."""
+    factors = curvature.kronecker_factors(params, problem.inputs, problem.output_root)
+    largest = max(float(factor.diagonal(dim1=1, dim2=2).max()) for kind in kinds for factor in getattr(factors, kind))
+    damping = float(torch.as_tensor(problem.hyperparameters["damping"]).min())
+    return (
+        f"raise damping, or lower the learning rate: in directions without curvature a step is the gradient divided by "
+        f"the damping, {damping:.3g} given, where the factors have entries up to {largest:.3g}"
+    )
 
 
 def by_input(gradients: Params, state: State, features: Tensor, problem: Problem) -> Params:

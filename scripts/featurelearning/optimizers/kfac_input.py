@@ -1,5 +1,7 @@
 """K-FAC with its input factors alone, the step (A + damping I)^-1 G~; see `kfac`."""
 
+import functools
+
 from featurelearning.networks.dense import Params
 from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers import kfac
@@ -7,6 +9,7 @@ from featurelearning.optimizers.kfac import HYPERPARAMETERS, MEANINGS, NETWORKS,
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "K-FAC input"
+cause = functools.partial(kfac.cause, kinds=("input",))
 
 __all__ = ["HYPERPARAMETERS", "MEANINGS", "NETWORKS", "init", "update"]
 

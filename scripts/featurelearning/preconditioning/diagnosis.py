@@ -15,6 +15,9 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
+from featurelearning import arrays
+from featurelearning.optimizers import powers
+
 ROUNDING = 1e-12  # relative difference below which predicted errors are equal
 FOLDS = 10
 KNOTS = 11  # tenths of the samples lie between them: cubic splines that hold 97 % of the variance of three modes
@@ -42,10 +45,12 @@ def explained(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndar
     noise shrinks f_k to the mean. From 200 samples a share still errs by some 0.05 (a correlation squared, about
     2 sqrt(share / n) (1 - share)): `chance` says what to make of small ones. What directions explain only jointly is
     not seen.
-    x [n, d], y [n], eigenvalues [d], eigenvectors [d, d] in columns. Raises ValueError for shapes that do not fit, less
-    than 20 samples, values that are not finite, eigenvalues that are not positive and constant labels.
+    x [n, d], y [n], eigenvalues [d], eigenvectors [d, d] in columns. Raises as `arrays.real`, and ValueError for less
+    than 20 samples, eigenvalues that are not positive by more than rounding (see `powers.cleared`) and constant
+    labels.
     """
-    return _shares(_coordinates(x, y, values, vectors), np.asarray(y)[:, None])[:, 0]
+    z, y = _coordinates(x, y, values, vectors)
+    return _shares(z, y[:, None])[:, 0]
 
 
 def chance(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> float:
@@ -54,7 +59,7 @@ def chance(x: np.ndarray, y: np.ndarray, values: np.ndarray, vectors: np.ndarray
     It is the 190th smallest, of 199 permutations of the labels, of the largest share of all directions: 5 % for any law
     of the labels, less where shares tie at 0. Arguments and errors are those of `explained`.
     """
-    z = _coordinates(x, y, values, vectors)
+    z, y = _coordinates(x, y, values, vectors)
     rng = np.random.default_rng(SEED)
     permuted = np.stack([rng.permutation(y) for _ in range(PERMUTATIONS)], axis=1)
     largest = np.sort(_shares(z, permuted).max(axis=0))
@@ -66,9 +71,11 @@ def predicted_error(share: np.ndarray, eigenvalues: np.ndarray, p: float, sample
 
     e_k(t) = share_k (1 - f_k)^2 + noise f_k^2 / n with f_k = 1 - exp(-t lambda_k^{1+p}), the part of direction k that
     is learned by time t, and noise = 1 - sum share, at least 0: exact for a linear student and n samples whose
-    covariance has these eigenvalues [d]. The scale of the eigenvalues does not matter. Source: P1, M2; Ali, Kolter &
-    Tibshirani 2019 for the risk of gradient flow.
+    covariance has these eigenvalues [d]. The scale of the eigenvalues does not matter. Raises as `recommend`.
+    Source: P1, M2; Ali, Kolter & Tibshirani 2019 for the risk of gradient flow.
     """
+    share, eigenvalues = _checked_share(share, eigenvalues)
+    p, samples = arrays.number("p", p), _checked_samples(samples)
     rate = (1 + p) * np.log(eigenvalues)
     rate = np.exp(rate - rate.max())
     noise = max(1 - np.sum(share), 0.0) / samples
@@ -96,12 +103,14 @@ def recommend(
     eigenvalue alone for the smallest, and in both for about -1: a p far from it learns one of them late, and by then
     the noise of what lies between. Where many directions share the eigenvalue of one that carries signal, p turns a
     little from them, for their noise comes with it.
-    Raises ValueError for an empty grid, shapes that do not fit, shares that are not finite or below 0, and eigenvalues
-    that are not positive.
+    Raises as `arrays.real`, and ValueError for an empty grid, shares below 0, eigenvalues that are not positive and
+    less than one sample.
     """
     share, eigenvalues = _checked_share(share, eigenvalues)
     if not len(exponents):
         raise ValueError("exponents: none given; at least 1 is needed")
+    exponents, samples = arrays.real("exponents", exponents, ("exponents",)), _checked_samples(samples)
+    chance = arrays.number("chance", chance)
     nearest = sorted(map(float, exponents), key=lambda p: (abs(p - WHITENING), p))
     signal = np.where(share > chance, share, 0.0)
     if not signal.any():
@@ -116,20 +125,21 @@ def recommend(
 
 
 def _coordinates(x, y, values, vectors):
-    found = [np.shape(array) for array in (x, y, values, vectors)]
-    n, d = found[0] if len(found[0]) == 2 else (0, 0)
-    if d == 0 or found[1:] != [(n,), (d,), (d, d)]:
-        raise ValueError(f"shapes {found} do not fit; allowed: inputs [n, d], labels [n], eigenpairs [d] and [d, d]")
+    epsilon, x = arrays.precision(values), arrays.real("inputs", x, ("samples", "inputs"))
+    n, d = x.shape
+    y = arrays.real("labels", y, (n,))
+    values = arrays.real("eigenvalues", values, (d,))
+    vectors = arrays.real("eigenvectors", vectors, (d, d))
     if n < 2 * FOLDS:
         raise ValueError(f"inputs: {n} samples are too few; allowed: {2 * FOLDS} or more")
-    named = {"inputs": x, "labels": y, "eigenvalues": values, "eigenvectors": vectors}
-    if wrong := [name for name, array in named.items() if not np.isfinite(array).all()]:
-        raise ValueError(f"not finite: {', '.join(wrong)}")
-    if np.min(values) <= 0:
-        raise ValueError(f"eigenvalue {np.min(values):.3g} is not positive: add a ridge to the covariance")
+    if (smallest := powers.cleared(values, epsilon).min()) <= 0:
+        raise ValueError(
+            f"eigenvalue {smallest:.3g} is not positive by more than rounding: add a ridge to the covariance "
+            "(covariance.ridged), or leave out inputs that repeat others"
+        )
     if np.ptp(y) == 0:
         raise ValueError("labels: all are the same, and there is nothing to explain")
-    return x @ vectors / np.sqrt(values)
+    return x @ vectors / np.sqrt(values), y
 
 
 def _shares(z, labels):
@@ -151,14 +161,19 @@ def _regressor():
 
 
 def _checked_share(share, eigenvalues):
-    share, eigenvalues = np.asarray(share, dtype=float), np.asarray(eigenvalues, dtype=float)
-    if share.ndim != 1 or share.shape != eigenvalues.shape or not len(share):
-        raise ValueError(f"shares {share.shape} do not fit eigenvalues {eigenvalues.shape}; allowed: [d] both")
-    if not (np.isfinite(share).all() and (share >= 0).all()):
-        raise ValueError("shares: not all are finite and 0 or more")
-    if not (np.isfinite(eigenvalues).all() and (eigenvalues > 0).all()):
-        raise ValueError("eigenvalues: not all are finite and positive; add a ridge to the covariance")
+    eigenvalues = arrays.real("eigenvalues", eigenvalues, ("inputs",)).astype(np.float64, copy=False)
+    share = arrays.real("shares", share, eigenvalues.shape).astype(np.float64, copy=False)
+    if not (share >= 0).all():
+        raise ValueError(f"shares: {share.min():.3g} given; allowed: 0 or more; give those of explained")
+    if not (eigenvalues > 0).all():
+        raise ValueError(f"eigenvalues: {eigenvalues.min():.3g} given; allowed: above 0; add a ridge to the covariance")
     return share, eigenvalues
+
+
+def _checked_samples(samples):
+    if (samples := arrays.number("samples", samples)) < 1:
+        raise ValueError(f"samples: {samples:g} given; allowed: 1 or more; give the number of training samples")
+    return samples
 
 
 def _described(signal, eigenvalues):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from featurelearning import arrays
 from featurelearning.evidence import statistics
 from featurelearning.evidence.tables import Column, Table
 
@@ -42,7 +43,7 @@ def within(recommended: float, best: np.ndarray, level: float = 0.95) -> Judgeme
     Best p that are all the same are their own interval; fewer than two have none and are no hit. Raises ValueError for
     a best p that is not finite.
     """
-    best = np.asarray(best, dtype=float)
+    recommended, best = arrays.number("recommended", recommended), arrays.real("best p", best, ("seeds",), None, True)
     if not np.isfinite(best).all():
         raise ValueError("best p: not all are finite; leave out the seeds whose models diverged")
     low, high = statistics.t_interval(best, level)

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from featurelearning.networks import features
+from featurelearning.optimizers import powers
 from featurelearning.optimizers.problem import require_hyperparameters
 from featurelearning.preconditioning import theory
 from featurelearning.preconditioning.theory import FIXED, Batch, Method, Study
@@ -74,12 +75,13 @@ def exponents(study: Study, batch: Batch, method: Method) -> np.ndarray:
     """Return the exponents [2, m, steps] of what was accumulated and of one step, after each of `steps`."""
     x, wanted = batch.x_train, set(steps())
     values, vectors = torch.linalg.eigh(x.mT @ x / x.shape[1])
+    values = powers.cleared(values.numpy())
     found, sums = [], (0.0, 0.0)
     for count, pair in enumerate(trail(study, batch, method), 1):
         sums = tuple(total + new for total, new in zip(sums, pair, strict=True))
         if count in wanted:
             seen = torch.stack([torch.stack(sums), torch.stack(pair)], dim=1)  # gradient and step, of either kind
-            found.append(features.effective_exponent(*(vectors.mT @ seen).numpy(), values.numpy()))
+            found.append(features.effective_exponent(*(vectors.mT @ seen).numpy(), values))
     return np.stack(found, axis=-1)
 
 

@@ -57,10 +57,16 @@ class Reestimated(NamedTuple):
 def minibatches(study: Study, repeats: int) -> Tensor:
     """Return the training points of each step's mini-batch [steps, repeats * seeds, size], drawn without replacement.
 
-    Those of a seed are the same in all of its models; there are enough of them for a covariance of full rank.
+    Those of a seed are the same in all of its models; there are enough of them for a covariance of full rank, or
+    ValueError is raised.
     """
     steps, n, d = (study.settings[key] for key in ("steps", "samples_train", "dimension"))
     size = min(n, max(round(SHARE * n), 2 * d))
+    if size < d:
+        raise ValueError(
+            f"theory.samples_train: {n} samples leave the covariance of {d} inputs singular, and its inverse is "
+            f"needed; allowed: theory.dimension = {d} or more; raise it"
+        )
     rngs = [seeding.generator(study.master_seed, "split", seed) for seed in study.seeds]
     drawn = [rng.permuted(np.tile(np.arange(n), (steps, 1)), axis=1)[:, :size] for rng in rngs]
     return torch.as_tensor(np.stack(drawn, axis=1)).repeat(1, repeats, 1)
@@ -123,7 +129,10 @@ def isotropy(study: Study) -> dict[str, np.ndarray]:
 
 
 def moment_error(study: Study, batch: Batch, law: str) -> np.ndarray:
-    """Return |C - sigma^2 G|_F / |sigma^2 G|_F [seeds] for one of INITIALISATIONS; see `isotropy`."""
+    """Return |C - sigma^2 G|_F / |sigma^2 G|_F [seeds] for one of INITIALISATIONS; see `isotropy`.
+
+    Raises ValueError, naming the key, where P has no Cholesky factor.
+    """
     x, p = batch.x_train, batch.preconditioner
     rngs = [seeding.generator(study.master_seed, "initialisation", seed) for seed in study.seeds]
     if law == "released":
@@ -131,7 +140,13 @@ def moment_error(study: Study, batch: Batch, law: str) -> np.ndarray:
         w = torch.as_tensor(np.stack([two_layer_relu.kaiming_uniform(rng, *shape)["weight1"] for rng in rngs]))
     else:
         normal = torch.as_tensor(np.stack([rng.standard_normal((x.shape[-1], UNITS)) for rng in rngs]))
-        w = torch.linalg.cholesky(p) @ normal
+        root, failed = torch.linalg.cholesky_ex(p)
+        if failed.any():
+            raise ValueError(
+                f"theory.condition_number: {study.settings['condition_number']:g} makes P singular up to rounding for "
+                "an exponent of the grid; allowed: P with a Cholesky factor; lower it, or leave out that exponent"
+            )
+        w = root @ normal
     c, g = x @ (w @ w.mT / UNITS) @ x.mT, x @ p @ x.mT
     if law == "released":
         g = g * ((c * g).sum(dim=(1, 2)) / g.square().sum(dim=(1, 2)))[:, None, None]

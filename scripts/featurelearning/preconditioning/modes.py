@@ -45,8 +45,10 @@ def descend(x: np.ndarray, teacher: np.ndarray, exponents: Sequence[float], rate
     """Train w from 0 by sigma_power on inputs x [seeds, n, d] and teachers w* [seeds, d].
 
     eta of each model is rate / max_k lambda_k^(1 + p), so that the fastest mode of every p loses the share 2 * rate.
+    Raises ValueError for a negative p of a covariance that is singular up to rounding.
     """
     d, (values, vectors) = x.shape[-1], np.linalg.eigh(x.swapaxes(1, 2) @ x / x.shape[1])
+    values = powers.cleared(values)
     powered = np.stack([powers.power(values, p) for p in exponents])  # [exponents, seeds, d]
     eta = rate / (powered * values).max(axis=-1, keepdims=True)
     p = torch.as_tensor((vectors * powered[..., None, :] @ vectors.swapaxes(1, 2)).reshape(-1, d, d))

@@ -98,8 +98,12 @@ def matrix_power(values: np.ndarray, vectors: np.ndarray, p: float) -> np.ndarra
 
 
 def empirical_power(x: np.ndarray, p: float) -> np.ndarray:
-    """Return the power p of the uncentred empirical covariance x^T x / n [..., d, d] of x [..., n, d]."""
-    return matrix_power(*np.linalg.eigh(x.swapaxes(-1, -2) @ x / x.shape[-2]), p)
+    """Return the power p of the uncentred empirical covariance x^T x / n [..., d, d] of x [..., n, d].
+
+    Raises ValueError for a negative p of a covariance that is singular up to rounding.
+    """
+    values, vectors = np.linalg.eigh(x.swapaxes(-1, -2) @ x / x.shape[-2])
+    return matrix_power(powers.cleared(values), vectors, p)
 
 
 def task(study: Study) -> dict[str, np.ndarray]:

@@ -12,6 +12,8 @@ from featurelearning.training import experiments, measures
 from featurelearning.training.experiments import Models, Place, Recipe, Task
 from featurelearning.training.loop import Run
 
+LABELS = ("y_train", "y_validation")
+
 
 def fit(models: Models, recipe: Recipe, place: Place = Place()) -> Run:  # noqa: B008 - it is immutable
     """Train networks on the cross-entropy and record training loss and accuracies.
@@ -20,6 +22,7 @@ def fit(models: Models, recipe: Recipe, place: Place = Place()) -> Run:  # noqa:
     weight decay is weight_decay * w. Errors: see `experiments.fit`; on a CPU compiling gains little here, as the time
     goes into matrix products. Source: P1, OOD experiments.
     """
+    models = experiments.labelled(models, LABELS, place, classes=True)
     return experiments.fit(models, task, recipe, place)
 
 

@@ -20,7 +20,7 @@ from featurelearning.networks import dense
 from featurelearning.networks.curvature import Root
 from featurelearning.networks.dense import Network, Params
 from featurelearning.optimizers.problem import Gradients, Problem, check_hyperparameters
-from featurelearning.training import batches, compiling, methods
+from featurelearning.training import batches, compiling, inputs, methods
 from featurelearning.training.loop import Advance, Measure, Record, Rule, Run, compiled_stepper, schedule, train
 
 Arrays = Mapping[str, np.ndarray]
@@ -122,10 +122,12 @@ def faster(task: Task, compiled: Path | None, device: torch.device) -> Compiled 
 def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Run:
     """Train models by one method, as one batch or, where the device has too little memory for it, in parts.
 
-    Raises ValueError, before anything is trained, for a method that there is none of or that does not work on the
-    network, and for hyper-parameters that are missing, unknown or out of their range.
+    Raises ValueError or TypeError, before anything is trained, for a method that there is none of or that does not work
+    on the network, for hyper-parameters that are missing, unknown or out of their range, and for arrays that are not
+    finite numbers or do not fit together; see `inputs`.
     """
     methods.require_network(recipe.method, models.network)
+    models, recipe = plain(models, recipe, place.dtype)
     check_hyperparameters(recipe.method, methods.load(recipe.method), recipe.hyperparameters)
     count = len(models.names)
     each = batches.bytes_per_model(models.initial[0], models.data, place.dtype.itemsize)
@@ -140,6 +142,21 @@ def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Ru
         )
         runs.append(run._replace(params={key: value.cpu() for key, value in run.params.items()}))
     return runs[0] if len(runs) == 1 else joined(runs)
+
+
+def plain(models: Models, recipe: Recipe, dtype: torch.dtype) -> tuple[Models, Recipe]:
+    """Return models and recipe with plain arrays that fit together; raises as `fit`."""
+    largest = inputs.largest_of(dtype)
+    initial = inputs.starts(models.initial, largest)
+    m, d = len(initial), len(initial[0]["weight1"])
+    names, data = inputs.names(models.names, m), inputs.sets(models.data, m, d, largest)
+    return models._replace(initial=initial, data=data, names=names), inputs.recipe(recipe, m, d, largest)
+
+
+def labelled(models: Models, labels: Sequence[str], place: Place, classes: bool) -> Models:
+    """Return the models with the data of a task as plain arrays; see `inputs.labelled`."""
+    initial = inputs.starts(models.initial, inputs.largest_of(place.dtype))
+    return models._replace(data=inputs.labelled(models.data, labels, inputs.outputs(initial[0]), classes))
 
 
 def part_of(models: Models, part: slice) -> Models:

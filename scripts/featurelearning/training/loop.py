@@ -1,5 +1,6 @@
 """The one training loop: a batch of models, full-batch steps, recorded on a schedule, guarded, compiled, resumable."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -104,20 +105,27 @@ def train(params: Params, rule: Rule, record: Record, checkpoint: Checkpoint | N
 
     params: of any network of named dense layers, see `dense`. checkpoint: where the run is saved now and then, and from
     where it goes on, with the same values bit for bit. A model whose gradient is not finite is masked from then on
-    (NaN) and recorded; the others go on. Raises TrainingError where a gradient is missing, where names and models
-    differ in number, or where every model has diverged; ValueError where a hyper-parameter is missing.
+    (NaN) and recorded; the others go on. Raises TrainingError where a loss, a gradient or a measure is missing or of
+    another shape, where names or learning rates and models differ in number, or where every model has diverged, with
+    the cause as far as it is known; ValueError where a hyper-parameter is missing.
     """
     first = dense.leading(params)
     if len(record.names) != len(first):
         raise TrainingError(f"names: {len(record.names)} given for {len(first)} models; allowed: one name per model")
-    require_hyperparameters(name_of(rule.optimizer), rule.optimizer, rule.problem.hyperparameters)
-    check_gradients(params, rule.gradients(params)[1])
     rule = prepared(rule, first)
+    rate = rule.learning_rate
+    if rate.numel() not in (1, len(first)) or not rate.isfinite().all():
+        raise TrainingError(
+            f"learning_rate: {rate.tolist()} given for {len(first)} models; allowed: finite numbers, one or one each"
+        )
+    require_hyperparameters(name_of(rule.optimizer), rule.optimizer, rule.problem.hyperparameters)
+    check_gradients(params, *rule.gradients(params))
     advance = rule.advance or stepper(rule)
     with torch.no_grad():
         start = Position(params, rule.optimizer.init(params, rule.problem), updates_of(params))
         saved = checkpoint and checkpoint.restore(first.device)
-        return follow(Position(**saved) if saved else start, advance, record, checkpoint)
+        why = functools.partial(cause, start, rule.optimizer, rule.problem)
+        return follow(Position(**saved) if saved else start, advance, record, checkpoint, why)
 
 
 def prepared(rule: Rule, first: Tensor) -> Rule:
@@ -193,13 +201,39 @@ def approach(position: Position, target: int, advance: Advance, checkpoint: Chec
     return position
 
 
-def follow(position: Position, advance: Advance, record: Record, checkpoint: Checkpoint | None) -> Run:
+def cause(start: Position, optimizer: Optimizer, problem: Problem) -> str:
+    """Return why every model of a run has diverged, as far as its start tells, and what helps."""
+    losses, gradients = problem.objective(start.params)
+    if not finite({"loss": losses, **gradients}).any():
+        return (
+            "the loss or its gradient is not finite before the first update, so no learning rate helps: mend the "
+            "inputs, labels or initial parameters, which are not finite or overflow when multiplied"
+        )
+    if not finite(optimizer.update(gradients, start.state, start.params, problem)[0]).any():
+        numbers = {name: torch.as_tensor(value).unique().tolist() for name, value in problem.hyperparameters.items()}
+        given = ", ".join(f"{name} {value:.3g}" for name, values in numbers.items() for value in values) or "none"
+        return (
+            f"the first step of {name_of(optimizer)} is not finite where the gradient is, so no learning rate helps: "
+            f"change its hyper-parameters ({given}) or the scale of the inputs"
+        )
+    return getattr(optimizer, "cause", lambda *_: "lower the learning rate")(start.params, problem)
+
+
+def follow(
+    position: Position,
+    advance: Advance,
+    record: Record,
+    checkpoint: Checkpoint | None,
+    why: Callable[[], str] = lambda: "lower the learning rate",
+) -> Run:
     """Apply `advance` up to the last step of the record, measuring at each that is not recorded yet; see `train`."""
     steps = record.steps
     for target in map(int, steps[len(position.curves) :]):
         position = approach(position, target, advance, checkpoint)
         seen = record.measure(position.params)
         alive = position.updates == target
+        if not position.curves:
+            check_measures(seen, len(alive))
         if target == steps[-1]:  # an error that overflows dates no divergence before, but is none to end with
             alive &= finite(seen)
             updates = position.updates
@@ -207,7 +241,7 @@ def follow(position: Position, advance: Advance, record: Record, checkpoint: Che
         if not alive.any():
             raise TrainingError(
                 f"every model diverged, the first in step {int(position.updates.min()) + 1}: {', '.join(record.names)}"
-                "; allowed: a finite gradient in at least one model; lower the learning rate"
+                f"; allowed: a finite gradient in at least one model; {why()}"
             )
         curve = {key: torch.where(alive, value, torch.nan) for key, value in seen.items()}
         position = position._replace(curves=(*position.curves, curve))
@@ -226,8 +260,24 @@ def finite(tensors: Params) -> Tensor:
     return torch.stack([value.isfinite().reshape(len(value), -1).all(dim=1) for value in tensors.values()]).all(dim=0)
 
 
-def check_gradients(params: Params, gradients: Params) -> None:
-    """Raise TrainingError unless every parameter has a gradient of its own shape."""
+def check_measures(seen: Params, m: int) -> None:
+    """Raise TrainingError unless every measure has one number for each model."""
+    for key, value in seen.items():
+        if value.shape != (m,):
+            raise TrainingError(
+                f"measure {key!r}: shape {list(value.shape)} found, needed [{m}], one number per model; look at the "
+                "shapes of labels [models, samples] and outputs [models, samples, outputs]"
+            )
+
+
+def check_gradients(params: Params, losses: Tensor, gradients: Params) -> None:
+    """Raise TrainingError unless each model has a loss, and every parameter a gradient of its own shape."""
+    m = len(dense.leading(params))
+    if losses.shape != (m,):
+        raise TrainingError(
+            f"loss: shape {list(losses.shape)} found, needed [{m}], one number per model; look at the shapes of inputs "
+            "[models, samples, inputs] and labels [models, samples]"
+        )
     for key, value in params.items():
         if key not in gradients or gradients[key].shape != value.shape:
             found = "none" if key not in gradients else list(gradients[key].shape)

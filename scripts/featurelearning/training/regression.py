@@ -15,6 +15,8 @@ from featurelearning.training import descent, experiments, measures, methods
 from featurelearning.training.experiments import Compiled, Models, Place, Recipe, Task
 from featurelearning.training.loop import Advance, Run
 
+LABELS = ("y_train", "y_test", "clean_test")
+
 
 def fit(models: Models, recipe: Recipe, place: Place = Place()) -> Run:  # noqa: B008 - it is immutable
     """Train networks of one output on the mean squared error and record training, test and clean error.
@@ -22,6 +24,7 @@ def fit(models: Models, recipe: Recipe, place: Place = Place()) -> Run:  # noqa:
     The models' data: x_train [m, n, d], y_train [m, n], x_test, y_test, clean_test. The gradient term of weight decay
     is weight_decay * w / n; decoupled decay is not divided. Errors: see `experiments.fit`. Source: P1, synthetic data.
     """
+    models = experiments.labelled(models, LABELS, place, classes=False)
     n = 1 if methods.decoupled(methods.load(recipe.method)) else models.data["x_train"].shape[1]
     return experiments.fit(models, task, recipe._replace(weight_decay=recipe.weight_decay / n), place)
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import solve
 
+from featurelearning import arrays
+
 
 class Head(NamedTuple):
     """A linear readout f(z) = z . weight + bias, of one output or of several."""
@@ -19,9 +21,14 @@ def fit(features: np.ndarray, y: np.ndarray, ridge: float) -> Head:
     Features and labels are centred, so the bias is free of the penalty: (Zc^T Zc + ridge n I) w = Zc^T yc. With more
     features than samples the equal n x n system is solved: w = Zc^T (Zc Zc^T + ridge n I)^{-1} yc.
     Several outputs, y [n, o], are as many heads side by side.
-    Features that are not finite, those of a diverged model, give a head of NaN.
-    Source: P1, forward transfer (released scripts).
+    Features that are not finite, those of a diverged model, give a head of NaN. Raises as `arrays.real`, and ValueError
+    for a ridge that is not above 0. Source: P1, forward transfer (released scripts).
     """
+    features = arrays.real("features Z", features, ("samples", "units"), None)
+    y = arrays.numbers("y", y)
+    y = arrays.real("y", y, (len(features), "outputs") if y.ndim == 2 else (len(features),))
+    if (ridge := arrays.number("ridge", ridge)) <= 0:
+        raise ValueError(f"ridge: {ridge:g} given; allowed: above 0, or there may be no solution; raise it")
     if not np.isfinite(features).all():
         return Head(np.full((features.shape[1], *y.shape[1:]), np.nan), np.full(y.shape[1:], np.nan)[()])
     mean, y_mean = features.mean(axis=0), y.mean(axis=0)
@@ -36,12 +43,15 @@ def fit(features: np.ndarray, y: np.ndarray, ridge: float) -> Head:
 
 
 def mean_squared_error(head: Head, features: np.ndarray, y: np.ndarray) -> float:
-    """Return mean((y - Z w - b)^2)."""
+    """Return mean((y - Z w - b)^2) for features Z [n, h] and labels y of the shape of the outputs; raises otherwise."""
+    features = arrays.real("features Z", features, ("samples", len(head.weight)), None)
+    y = arrays.real("y", y, (len(features), *np.shape(head.weight)[1:]), None)
     return float(np.mean((y - features @ head.weight - head.bias) ** 2))
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Return the targets [n, classes] of a classifying head: 1 at the label, an integer of labels [n], 0 elsewhere."""
+    labels = _classes(labels, classes, ("samples",))
     return np.eye(classes)[labels]
 
 
@@ -50,5 +60,16 @@ def accuracy(head: Head, features: np.ndarray, labels: np.ndarray) -> float:
 
     A head of NaN, that of a diverged model, gives NaN.
     """
+    features = arrays.real("features Z", features, ("samples", len(head.weight)), None)
+    labels = _classes(labels, np.shape(head.weight)[1], (len(features),))
     outputs = features @ head.weight + head.bias
     return float(np.mean(outputs.argmax(axis=1) == labels)) if np.isfinite(outputs).all() else float("nan")
+
+
+def _classes(labels, classes, shape):
+    labels = arrays.whole("labels", labels, shape)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"labels: classes {labels.min()} to {labels.max()} given; allowed: 0 to {classes - 1}; number them from 0"
+        )
+    return labels
