@@ -253,7 +253,7 @@ def test_compiled_code_refuses_what_it_would_read_beyond(tmp_path, name):
         wrong[r"preconditioner: \[4\] .*; allowed: \[3, 4\]"] = {"preconditioner": torch.ones(D, dtype=x.dtype)}
         wrong[r"rate: \[1\] .*; allowed: \[3\]"] = {"rate": torch.ones(1, dtype=x.dtype)}
     if name == "hessian_product":
-        wrong[r"weight2: \[3, 6\]"] = {"v": {**params, "weight2": params["weight2"][..., 0]}}
+        wrong[r"direction weight2: \[3, 6\]"] = {"v": {**params, "weight2": params["weight2"][..., 0]}}
     for message, change in wrong.items():
         with pytest.raises(ValueError, match=message):
             kernel(tmp_path, name, **{"x": x, "y": y, "params": params, **change})

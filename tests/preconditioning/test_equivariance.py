@@ -11,7 +11,7 @@ from defaults import theory_methods
 from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
 from featurelearning.optimizers.problem import Problem
-from featurelearning.preconditioning import equivariance, theory, theory_checks
+from featurelearning.preconditioning import equivariance, modes, theory, theory_checks
 from references import EXACT, MONTE_CARLO, assert_close
 
 SEEDS, D, N = 3, 4, 20
@@ -167,3 +167,35 @@ def test_the_released_law_is_isotropic_for_p_0_without_a_stretch_only():
     assert (rotation <= sure(SEEDS) * found["isotropy_noise"][0]).all()
     assert (stretched > 0.1).all()
     assert (isotropy()["isotropy_error"][1] > 0.03).all()
+
+
+# --- singular matrices ---
+
+
+def test_minibatches_with_fewer_samples_than_inputs_are_refused():
+    study = STUDY._replace(settings=SETTINGS | {"samples_train": D - 1})
+    message = rf"theory.samples_train: {D - 1} samples leave the covariance of {D} inputs singular, .* {D} or more"
+    with pytest.raises(ValueError, match=message):
+        equivariance.minibatches(study, 1)
+
+
+def test_a_preconditioner_that_is_singular_up_to_rounding_is_refused():
+    study = STUDY._replace(settings=SETTINGS | {"condition_number": 1e12}, exponents=[-2])
+    with pytest.raises(
+        ValueError, match=r"theory.condition_number: 1e\+12 makes P singular up to rounding .* lower it"
+    ):
+        equivariance.isotropy(study)
+
+
+@pytest.mark.parametrize("singular", ["repeated", "few"])
+def test_an_inverse_of_a_singular_covariance_is_refused_and_a_root_is_taken(singular):
+    x = np.random.default_rng(0).standard_normal((6, 12, D))
+    x = x[:, : D - 1] if singular == "few" else np.concatenate([x, x[..., :1]], axis=-1)
+    with pytest.raises(ValueError, match="eigenvalue 0 has no power p = -1: the covariance is singular, 6 of"):
+        theory.empirical_power(x, -1.0)
+    root = theory.empirical_power(x, 0.5)
+    assert_close(root @ root, x.swapaxes(1, 2) @ x / x.shape[1])
+    teacher = np.random.default_rng(1).standard_normal((6, x.shape[-1]))
+    with pytest.raises(ValueError, match="eigenvalue 0 has no power p = -1: the covariance is singular, 6 of"):
+        modes.descend(x, teacher, (-1.0,), 0.1, 3)
+    assert np.isfinite(modes.descend(x, teacher, (0.0, 0.5), 0.1, 3).remaining).all()

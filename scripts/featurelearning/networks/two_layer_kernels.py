@@ -92,22 +92,33 @@ def entry(code: ctypes.CDLL, name: str, dtype: torch.dtype):
     return signature.in_dll(code, f"{name}_{TYPES[dtype]}")
 
 
-def sizes(x: Tensor, params: Sequence[Tensor], *others: tuple[str, Tensor, str]) -> tuple[int, int, int, int]:
+@functools.cache
+def shapes(letters: tuple[str, ...], **sizes: int) -> list[tuple[int, ...]]:
+    """Return the shapes that are written in letters, the size of each letter being given."""
+    return [tuple(sizes.get(letter, 1) for letter in each) for each in letters]
+
+
+def sizes(x: Tensor, params: Sequence[Tensor], **others: tuple[Tensor, str]) -> tuple[int, int, int, int]:
     """Return m, n, d, h, by which compiled code reads and writes memory, whatever lies there.
 
-    x [m, n, d], params in ORDER; others: a name, a tensor and its shape in these letters. Raises ValueError, naming the
-    first that is of another shape, that is not on the CPU, or whose type is not that of x, one of TYPES.
+    x [m, n, d], params in ORDER; others: by name, a tensor and its shape in these letters. Raises ValueError, naming
+    the first that is of another shape, that is not on the CPU, or whose type is not that of x, one of TYPES.
     """
     (m, n, d), h = x.shape if x.ndim == 3 else (-1, -1, -1), params[0].shape[-1] if params[0].ndim else -1
-    known = {"m": m, "n": n, "d": d, "h": h, "1": 1}
-    for name, tensor, letters in [("x", x, "mnd"), *zip(ORDER, params, SHAPES, strict=True), *others]:
-        shape = tuple([known[letter] for letter in letters])
-        if tensor.shape != shape or tensor.dtype != x.dtype or x.dtype not in TYPES or tensor.device.type != "cpu":
-            raise ValueError(
-                f"{name}: {list(tensor.shape)} of {tensor.dtype} on {tensor.device} given; allowed: "
-                f"{[size if size >= 0 else 'any' for size in shape]} of {' or '.join(map(str, TYPES))}, that of x, on "
-                "cpu; convert or reshape it"
-            )
+    tensors = [x, *params, *[tensor for tensor, _ in others.values()]]
+    wanted = shapes(("mnd", *SHAPES, *[letters for _, letters in others.values()]), m=m, n=n, d=d, h=h)
+    dtype = x.dtype if x.dtype in TYPES else None
+    fits = [
+        one.shape == shape and one.dtype is dtype and one.is_cpu for one, shape in zip(tensors, wanted, strict=True)
+    ]
+    if not all(fits):
+        at = fits.index(False)
+        name, tensor = ["x", *ORDER, *others][at], tensors[at]
+        raise ValueError(
+            f"{name}: {list(tensor.shape)} of {tensor.dtype} on {tensor.device} given; allowed: "
+            f"{[size if size >= 0 else 'any' for size in wanted[at]]} of {' or '.join(map(str, TYPES))}, that of x, on "
+            "cpu; convert or reshape it"
+        )
     return m, n, d, h
 
 
@@ -127,9 +138,9 @@ def descend(
     `sigma_power` on the mean squared error, with weight decay on the weights. Raises as `sizes`.
     """
     full = preconditioner.ndim == 3
-    named = ("y", y, "mn"), ("preconditioner", preconditioner, "mdd" if full else "md")
-    named += ("rate", rate, "m"), ("weight_decay", weight_decay, "m")
-    m, n, d, h = sizes(x, [params[key] for key in ORDER], *named)
+    named = {"y": (y, "mn"), "preconditioner": (preconditioner, "mdd" if full else "md")}
+    named |= {"rate": (rate, "m"), "weight_decay": (weight_decay, "m")}
+    m, n, d, h = sizes(x, [params[key] for key in ORDER], **named)
     fixed = [value.contiguous() for value in (x, y, preconditioner, rate, weight_decay)]
     new = {key: params[key].clone(memory_format=torch.contiguous_format) for key in ORDER}
     done = torch.zeros(m, dtype=torch.int32)
@@ -156,10 +167,10 @@ def derive(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], directio
     folder: of the compiled library. An operator of torch, so that a step around it is compiled as one graph. Raises as
     `sizes`.
     """
-    along = zip(ORDER, direction, SHAPES, strict=True) if direction else ()
-    m, n, d, h = sizes(x, params, ("y", y, "mn"), *along)
+    along = {f"direction {key}": pair for key, *pair in zip(ORDER, direction, SHAPES, strict=True)} if direction else {}
+    m, n, d, h = sizes(x, params, y=(y, "mn"), **along)
     new = empty(folder, x, y, params, direction)
-    tensors = [value.contiguous() for value in (x, y, *params, *direction, *new)]  # held until the call has ended
+    tensors = [value.contiguous() for value in (x, y, *params, *direction)] + new  # held until the call has ended
     places = [value.data_ptr() for value in tensors]
     x_y, first, second, loss, out = places[:2], places[2:6], places[6:-5], places[-5], places[-4:]
     arrays = [(ctypes.c_void_p * 4)(*four) if four else None for four in (first, second, out)]
