@@ -28,7 +28,7 @@ from workflow.core import configuration, devices, surroundings
 
 # What a job has of these is its own business: names of clusters, of the compiler, of the place and the time.
 HARMLESS = {"GPUS", "CPU_PARTITION", "GPU_PARTITION", "SBATCH_ACCOUNT", "LANG", "LC_ALL", "CXX", "MAKEFLAGS", "TZ"}
-HARMLESS |= {"CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "NO_COLOR", "PYTHONHASHSEED"}
+HARMLESS |= {"CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "NO_COLOR", "PYTHONHASHSEED", "NUMBA_NUM_THREADS"}
 
 
 def program(path: Path, text: str) -> None:

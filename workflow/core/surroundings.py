@@ -14,10 +14,11 @@ IGNORED = (
     # Python: checks that vanish, warnings that become errors, another encoding, other places of modules, a prompt
     *("PYTHONINSPECT", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONSAFEPATH", "PYTHONWARNINGS"),
     # how torch compiles, and with what arithmetic it and NumPy compute
-    *("TORCHDYNAMO", "TORCHINDUCTOR", "TORCH_COMPILE", "TORCH_ALLOW_TF32", "NVIDIA_TF32", "PYTORCH_JIT", "TRITON_"),
-    *("ATEN_CPU", "MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "NPY_", "NUMBA_"),
+    *("TORCHDYNAMO", "TORCHINDUCTOR", "TORCH_COMPILE", "TORCH_ALLOW_TF32", "NVIDIA_TF32", "PYTORCH_JIT"),
+    *("ATEN_CPU", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG", "ONEDNN_", "DNNL_", "OPENBLAS_", "NPY_"),
+    "TRITON_INTERPRET",
     # threads: Snakemake gives each job its number; bound to cores, several jobs would share one
-    *("OMP_", "GOMP_", "KMP_"),
+    *("OMP_", "GOMP_", "KMP_AFFINITY", "MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC"),
     # how HDF5 opens files, and how figures look
     *("HDF5_", "MPLBACKEND", "FREETYPE_PROPERTIES"),
 )
