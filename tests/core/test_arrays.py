@@ -83,6 +83,7 @@ PLAIN = {"integer": lambda a: 4 * a, "tensor of integers": lambda a: 4 * a, "boo
 ENTRIES = {
     "x_train": (lambda a: fit(x_train=a), X),
     "y_train": (lambda a: fit(y_train=a), Y),
+    "powers": (lambda a: fit(recipe=RECIPE._replace(powers=a)), np.ones((M, D)) / 4),
     "basis": (lambda a: fit(recipe=RECIPE._replace(basis=a)), np.stack([np.eye(D) / 4] * M)),
     "classes": (lambda a: classify(y_train=a), np.abs(np.rint(X[..., 0])) % 3 / 4),
     "estimate": (lambda a: covariance.estimate(a, "ledoit_wolf"), X[0]),
@@ -185,6 +186,13 @@ def test_what_is_no_such_array_of_numbers_is_refused_by_name(given, error, messa
 def test_arrays_that_do_not_fit_together_are_refused_by_name(change, message, compiled):
     with pytest.raises(ValueError, match=message):
         fit(compiled, **change)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:DeprecationWarning")  # of torch by itself
+def test_powers_that_are_missing_are_named(compiled, monkeypatch):
+    monkeypatch.setattr(two_layer_kernels, "build", lambda folder: None)  # it is refused whatever makes the steps
+    with pytest.raises(ValueError, match=r"preconditioner: found none; sigma_power needs \[3, 4\] or \[3, 4, 4\]"):
+        fit(compiled, recipe=RECIPE._replace(powers=None))
 
 
 def test_labels_of_one_model_in_a_column_are_refused(compiled):

@@ -136,6 +136,14 @@ def test_single_precision_inputs_are_estimated_in_double(x):
     np.testing.assert_array_equal(found, covariance.estimate(single.astype(np.float64), "empirical"))
 
 
+def test_eigenpairs_of_single_precision_are_those_of_double(sigma):
+    """Every eigenvector has length one and the same sign; a rule too fine for the type made some of them zero."""
+    wanted, found = covariance.eigenpairs(sigma), covariance.eigenpairs(sigma.astype(np.float32))
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == np.float32
+        assert_close(one, other, 1e-4)
+
+
 def test_a_small_but_certain_eigenvalue_is_kept():
     values = np.array([1.0, 1e-12])
     assert_close(covariance.eigenpairs(np.diag(values))[0], values, EXACT * 1e-12)

@@ -79,7 +79,8 @@ def decomposed(sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eigh(sigma)
     values, vectors = values[::-1], vectors[:, ::-1]
     size = np.abs(vectors)
-    largest = (size > (1 - 1e-9) * size.max(axis=0)).argmax(axis=0)  # equals differ by rounding, and that by machine
+    equal = 1 - max(1e-9, 10 * epsilon)  # equals differ by rounding, and that by machine
+    largest = (size > equal * size.max(axis=0)).argmax(axis=0)
     return values, vectors * np.sign(vectors[largest, np.arange(len(values))])
 
 

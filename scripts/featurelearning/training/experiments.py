@@ -107,7 +107,7 @@ def choose_step(
     """
     if compiled is None:
         return None, "eager"
-    if method == "sigma_power" and rate.device.type == "cpu":
+    if method == "sigma_power" and rate.device.type == "cpu" and problem.preconditioner is not None:
         advance = task.descent(compiled, problem, rate, weight_decay)
         if advance is not None:
             return advance, "descent"

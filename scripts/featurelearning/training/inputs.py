@@ -139,8 +139,8 @@ def recipe(given, m: int, d: int, largest: float):
     if given.basis is not None:
         found["basis"] = arrays.real("basis", given.basis, (m, d, d), largest)
     if given.powers is not None:
-        shape = (m, d, d) if np.ndim(given.powers) == 3 else (m, d)
-        found["powers"] = arrays.real("powers", given.powers, shape, largest)
+        powers = arrays.numbers("powers", given.powers)
+        found["powers"] = arrays.real("powers", powers, (m, d, d) if powers.ndim == 3 else (m, d), largest)
     if given.streams is not None:
         found["streams"] = arrays.whole("streams", given.streams, (m, 2))
     return given._replace(hyperparameters=hyperparameters, **found)
