@@ -1,6 +1,7 @@
 """Targets of make: a paper or a study alone and then everything, the list of both, and own code in every job."""
 
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -122,6 +123,14 @@ def test_a_copy_runs_its_own_package_whatever_is_installed_or_on_the_path(tmp_pa
     done = snakemake(folder, "--", DATA, PYTHONPATH=str(elsewhere))
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"records of {folder}/scripts/featurelearning/files/records.py" in done.stdout + done.stderr
+
+
+def test_so_does_what_is_called_without_make(elsewhere):
+    command = [sys.executable, "-m", "workflow.core.resume", "-n"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(elsewhere)}
+    )
+    assert "resume: --dryrun given" in done.stderr
 
 
 def test_a_job_with_the_package_of_another_checkout_stops_and_names_both(tmp_path):

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 # Own code first, here and in every job: another checkout's package may be installed, or lie on PYTHONPATH.
 ROOT = Path(workflow.basedir).parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+sys.path.insert(0, str(ROOT))
 PLACES = [str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ |= {"PYTHONPATH": os.pathsep.join(PLACES)}
 
