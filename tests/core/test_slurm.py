@@ -24,7 +24,10 @@ PROFILE = ["-m", "snakemake", "--profile", "workflow/profiles/slurm", *TINY]
 PROFILE += ["--slurm-init-seconds-before-status-checks", "4"]
 # Two studies, which have all rules that train, with fewer arms: Snakemake is started twice for every job on Slurm.
 STUDIES = ("noise", "ood")
-SMALLER = ["ood={only: [sgd, sigma_power]}", "noise={snrs: [1], estimators: {population: [1], empirical: []}, only: []}"]
+SMALLER = [
+    "ood={only: [sgd, sigma_power]}",
+    "noise={snrs: [1], estimators: {population: [1], empirical: []}, only: []}",
+]
 
 PAPER = "results/preconditioning"
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
