@@ -77,7 +77,8 @@ def snakemake(
     folder: Path, *arguments: str, config: tuple[str, ...] = (), **environment: str
 ) -> subprocess.CompletedProcess:
     """Run Snakemake in a copy of the repository, on tiny.yaml."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, "--config", CACHE, *config, *arguments]
+    cache = [] if any(entry.startswith("data_cache=") for entry in config) else [CACHE]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, "--config", *cache, *config, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT | environment)
 
 

@@ -1,5 +1,6 @@
 """torch.compile and our C++ where a path, a compiler or what is compiled already is not as one would like it."""
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._inductor import config
 
 from featurelearning.networks import compiler, two_layer_kernels, two_layer_relu
 from featurelearning.training import compiling, experiments, regression
@@ -219,13 +221,13 @@ def test_where_nothing_can_be_compiled_the_eager_step_runs_with_the_same_values(
     if fault == "compiler":
         said = "cannot find -lgomp"
         monkeypatch.setenv("CXX", str(program(tmp_path / "g++", f"echo one >&2; echo {said} >&2; exit 1")))
-        monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, os.environ["CXX"]))
     else:
         folder.write_text("a file")
         said = str(folder)
     torch.compiler.reset()
     compiling.configure(folder)
-    run = adam(folder)
+    with config.patch({"cpp.cxx": (None, os.environ["CXX"])}) if fault == "compiler" else contextlib.nullcontext():
+        run = adam(folder)
     lines = capsys.readouterr().out.splitlines()
     assert run.step == "eager" and len(lines) == 2
     assert said in lines[0] and lines[0].endswith(": the general step runs instead, slower")

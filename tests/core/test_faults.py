@@ -138,7 +138,7 @@ def spoilt(finished, tmp_path_factory):
     ("path", "fault"),
     [
         (OTHER_CODE, "code_fingerprint is '0000000000000000', allowed: '"),
-        (OTHER_PARAMETERS, "parameters.case is 'LowTrace', allowed: 'HighTrace'"),
+        (OTHER_PARAMETERS, "parameters.cell.case is 'LowTrace', allowed: 'HighTrace'"),
     ],
 )
 def test_a_file_of_other_code_or_parameters_is_refused(spoilt, path, fault):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from featurelearning.evidence.studies import Study
-from repository import ROOT, RUNS, STUDIES, copy_of_repository, finished_jobs, make, planned, snakemake
+from repository import ENVIRONMENT, ROOT, RUNS, STUDIES, copy_of_repository, finished_jobs, make, planned, snakemake
 from workflow.core import configuration, listing
 
 ROOMS = ["core", *configuration.rooms()]
@@ -25,10 +25,8 @@ def said(finished: Path, run: str) -> str:
 
 def printed(*words: str) -> str:
     """Return the commands that make would run in a finished environment."""
-    done = subprocess.run(
-        ["make", "--dry-run", *words, "CORES=3"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    command = ["make", "--dry-run", *words, "CORES=3"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=ENVIRONMENT).stdout
 
 
 # --- ONLY= ------------------------------------------------------------------------------------------------------------
