@@ -80,7 +80,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes_and_redoes_nothing(fini
 
 
 TRAINED = f"{PAPER}/noise/train/sigma_population_p-1.00/High_snr1.00_seeds0000-0002.nc"
-LONG = ("single_index={steps: 4000000}", "checkpoint_minutes=0.02")
+STEPS = 1_500_000
+LONG = (f"single_index={{steps: {STEPS}}}", "checkpoint_minutes=0.02")
 
 
 def start(folder: Path, log: str) -> subprocess.Popen:
@@ -104,6 +105,6 @@ def test_a_training_that_was_killed_goes_on_from_its_state(finished, tmp_path):
     assert again.returncode == undisturbed.returncode == 0, (killed / "again").read_text()[-3000:]
     said = r"^training goes on after step (\d+), saved in results/state/\w{32}"
     reached = re.search(said, log.read_text(), re.MULTILINE)
-    assert reached and 0 < int(reached[1]) < 4_000_000
+    assert reached and 0 < int(reached[1]) < STEPS
     assert (killed / TRAINED).read_bytes() == (calm / TRAINED).read_bytes()
     assert list((killed / "results/state").iterdir()) == list((calm / "results/state").iterdir()) == []
