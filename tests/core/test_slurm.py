@@ -61,12 +61,11 @@ FAULTS = """\
     if params.arm["id"] == "momentum":
         joblog.progress = lambda *_: lambda step: job.checkpoint.stop.wait(35)
 """
-# Waits for its end, the first time.
+# A job that does not end by itself while its run is not resumed.
 WAITS = """\
     from pathlib import Path
 
-    if not Path("begun").exists():
-        Path("begun").touch()
+    if not Path("resumed").exists():
         job.checkpoint.stop.wait(600)
 """
 MINUTES = "attempt if wildcards.arm == 'momentum' else 60"
@@ -183,6 +182,7 @@ def kill_and_resume(cluster: slurm.Cluster, folder: Path, environment: dict[str,
         slurm.wait(lambda: running(cluster, folder), "a running job", 300)  # others wait for the same GPUs
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
+    (folder / "resumed").touch()
     command = [sys.executable, "-m", "workflow.core.resume", *PROFILE[2:], *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
     jobs = [job for job in cluster.accounting() if job["WorkDir"] == str(folder)]
