@@ -22,10 +22,8 @@ from workflow.core.configuration import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "results/report.html"
-MADE = (
-    "results/*/*/claims.csv",
-    "results/*/figures/*",
-)  # one of these is there as soon as there is something to report
+# One of these is there as soon as there is something to report.
+MADE = ("results/*/*/claims.csv", "results/*/figures/*")
 READ = (*MADE, "results/*/*/claims.html", "results/*/*.html", "results/costs.html")
 CAPTIONS = "workflow/*/captions/*"
 # Of Snakemake's options those with which it makes no result, and those with which it makes a part.

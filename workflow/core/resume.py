@@ -25,9 +25,8 @@ LOGS = "results/logs/slurm"  # slurm-logdir there: a folder that has it has run 
 RUN = "results/.run"  # names the machine of a run that has not come to its end; written by common.smk
 HALF_WRITTEN = re.compile(r"\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.")  # names that atomic.py writes to
 PYTHON = re.compile(r"(?i)(python|pypy)[0-9.]*(\.exe)?")
-OPTION = re.compile(
-    r"(?s)-(?:[^-mcWX]*([mcWX])(.*)|.*)"
-)  # of Python, one that takes a value behind others that take none
+# Of Python, one that takes a value behind others that take none.
+OPTION = re.compile(r"(?s)-(?:[^-mcWX]*([mcWX])(.*)|.*)")
 PATIENCE = 120  # seconds for what was left to end; a job that trains saves its state first
 
 

@@ -25,11 +25,8 @@ SOURCE = Path(__file__).with_suffix(".cpp")
 # Not -ffast-math: a NaN must reach the loss, which is how a diverged model is found.
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-shared", "-fPIC")
 TYPES = {torch.float32: "float", torch.float64: "double"}
-ARGUMENTS = {
-    "descend": (7, 10),
-    "derive": (5, 6),
-    "predict": (5, 3),
-}  # of each compiled function, how many integers and pointers
+# How many integers and pointers each compiled function takes.
+ARGUMENTS = {"descend": (7, 10), "derive": (5, 6), "predict": (5, 3)}
 ORDER = ("weight1", "bias1", "weight2", "bias2")
 SHAPES = ("mdh", "m1h", "mh1", "m11")  # of these; m models, d inputs, h units
 

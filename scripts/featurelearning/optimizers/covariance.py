@@ -10,11 +10,12 @@ from sklearn.covariance import empirical_covariance, ledoit_wolf, oas
 from featurelearning import arrays
 from featurelearning.optimizers import powers
 
+# Each gives the covariance and how far it was shrunk, None where it never is.
 ESTIMATORS = {
     "empirical": lambda x: (empirical_covariance(x, assume_centered=True), None),
     "ledoit_wolf": lambda x: ledoit_wolf(x, assume_centered=True),
     "oas": lambda x: oas(x, assume_centered=True),
-}  # each gives the covariance and how far it was shrunk, None where it never is
+}
 LARGEST = 1e70  # of inputs: the shrinkage takes sums of fourth powers
 
 
