@@ -55,7 +55,7 @@ def from_folder(place: str, files: Sequence[File], scratch: Path, layout: Layout
 
     Of several candidates the one whose content is right is taken. Raises FileNotFoundError that names all names tried.
     """
-    folder = Path(place).expanduser()
+    folder = Path(place)
     if not folder.is_dir():
         raise FileNotFoundError("there is no such folder")
     missing = [file for file in files if next(_candidates(folder, file, layout), None) is None]
