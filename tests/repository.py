@@ -40,7 +40,7 @@ TABLES = tuple(table for study in STUDIES.values() for table in study.tables)
 # What a shell, a notebook or a cluster may have set for other work, with what `hostile` adds: none of it may break a
 # run or change a byte of its results.
 HOSTILE = {
-    **dict.fromkeys(("GPUS", "CPU_PARTITION", "GPU_PARTITION", "SBATCH_ACCOUNT", "LANG"), ""),
+    **dict.fromkeys(("GPUS", "CPU_PARTITION", "GPU_PARTITION", "SBATCH_ACCOUNT", "LANG", "CXX"), ""),
     **dict.fromkeys(("CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"), "-O0 --broken"),
     **dict.fromkeys(("OMP_NUM_THREADS", "OMP_SCHEDULE", "OMP_PROC_BIND"), "many"),
     **dict.fromkeys(("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "3"),
@@ -49,7 +49,6 @@ HOSTILE = {
     "TORCHINDUCTOR_CACHE_DIR": "/dev/null/nowhere",
     "ATEN_CPU_CAPABILITY": "default",
     "MKL_CBWR": "COMPATIBLE",
-    "CXX": "env g++ -O2",
     "LC_ALL": "C",
     "PYTHONIOENCODING": "ascii",
     "MPLBACKEND": "module://no.such.module",
