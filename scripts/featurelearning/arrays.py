@@ -48,6 +48,17 @@ def whole(name: str, given: object, shape: Shape) -> np.ndarray:
     return array.astype(np.int64)
 
 
+def classes(name: str, given: object, shape: Shape, count: int) -> np.ndarray:
+    """Return classes of a shape as int64; raises as `whole`, and ValueError for others than 0 to count - 1."""
+    array = whole(name, given, shape)
+    if array.min() < 0 or array.max() >= count:
+        raise ValueError(
+            f"{name}: classes {array.min()} to {array.max()} given; allowed: 0 to {count - 1}, as there are {count} "
+            "outputs; number the classes from 0, or take more outputs"
+        )
+    return array
+
+
 def number(name: str, given: object, largest: float = LARGEST) -> float:
     """Return one real number; raises as `real`."""
     return float(real(name, given, (), largest))

@@ -216,7 +216,7 @@ def test_numbers_beyond_the_type_of_training_are_refused():
     [
         (
             np.full((M, N), 3),
-            "y_train: classes 3 to 3 given; allowed: 0 to 2, as the network has 3 outputs; number the",
+            "y_train: classes 3 to 3 given; allowed: 0 to 2, as there are 3 outputs; number the",
         ),
         (np.full((M, N), 0.5), "y_train: 72 of 72 values are not whole; allowed: whole numbers; round them"),
     ],

@@ -102,13 +102,8 @@ def labelled(given: Mapping[str, object], names: Sequence[str], outputs: int, cl
         if name not in names:
             found[name] = arrays.real(name, given[name], ("models", "samples", "inputs"), None)
             continue
-        shape = found[inputs_of(name)].shape[:2]
-        found[name] = arrays.whole(name, given[name], shape) if classes else arrays.real(name, given[name], shape, None)
-        if classes and (found[name].min() < 0 or found[name].max() >= outputs):
-            raise ValueError(
-                f"{name}: classes {found[name].min()} to {found[name].max()} given; allowed: 0 to {outputs - 1}, as "
-                f"the network has {outputs} outputs; number the classes from 0, or draw it with more outputs"
-            )
+        array, shape = given[name], found[inputs_of(name)].shape[:2]
+        found[name] = arrays.classes(name, array, shape, outputs) if classes else arrays.real(name, array, shape, None)
     return {name: found[name] for name in given}
 
 

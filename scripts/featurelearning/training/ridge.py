@@ -51,7 +51,7 @@ def mean_squared_error(head: Head, features: np.ndarray, y: np.ndarray) -> float
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Return the targets [n, classes] of a classifying head: 1 at the label, an integer of labels [n], 0 elsewhere."""
-    labels = _classes(labels, classes, ("samples",))
+    labels = arrays.classes("labels", labels, ("samples",), classes)
     return np.eye(classes)[labels]
 
 
@@ -61,15 +61,6 @@ def accuracy(head: Head, features: np.ndarray, labels: np.ndarray) -> float:
     A head of NaN, that of a diverged model, gives NaN.
     """
     features = arrays.real("features Z", features, ("samples", len(head.weight)), None)
-    labels = _classes(labels, np.shape(head.weight)[1], (len(features),))
+    labels = arrays.classes("labels", labels, (len(features),), np.shape(head.weight)[1])
     outputs = features @ head.weight + head.bias
     return float(np.mean(outputs.argmax(axis=1) == labels)) if np.isfinite(outputs).all() else float("nan")
-
-
-def _classes(labels, classes, shape):
-    labels = arrays.whole("labels", labels, shape)
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels: classes {labels.min()} to {labels.max()} given; allowed: 0 to {classes - 1}; number them from 0"
-        )
-    return labels
