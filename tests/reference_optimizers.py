@@ -27,8 +27,8 @@ def hessian_product(network: nn.Module, loss: Callable[[], Tensor], v: list[Tens
     return list(torch.autograd.grad(gradients, params, v, materialize_grads=True))
 
 
-def hessian_diagonal(network: nn.Module, loss: Callable[[], Tensor]) -> list[Tensor]:
-    """Return the diagonal of the whole Hessian."""
+def of_hessian(network: nn.Module, loss: Callable[[], Tensor], of: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Return one number a parameter `of` the whole Hessian, like its diagonal or its row sums."""
     objective = Objective(network, loss)
     names, values = zip(*objective.named_parameters(), strict=True)
     at = [value.detach().flatten() for value in values]
@@ -38,7 +38,7 @@ def hessian_diagonal(network: nn.Module, loss: Callable[[], Tensor]) -> list[Ten
         return torch.func.functional_call(objective, dict(zip(names, parts, strict=True)), ())
 
     whole = torch.autograd.functional.hessian(function, torch.cat(at), vectorize=True)
-    parts = whole.diag().split([len(a) for a in at])
+    parts = of(whole).split([len(a) for a in at])
     return [part.view_as(value) for part, value in zip(parts, values, strict=True)]
 
 

@@ -21,7 +21,9 @@ from featurelearning.optimizers import (
     kfac_output,
     lbfgs,
     momentum,
+    muon,
     powers,
+    row_sum_hessian,
     sam,
     sgd,
     shampoo,
@@ -31,7 +33,8 @@ from featurelearning.optimizers import (
 from featurelearning.optimizers.problem import Problem
 from reference_kronecker import KFAC, Shampoo
 from reference_lbfgs import LBFGS
-from reference_optimizers import AdaHessian, SophiaH, hessian_diagonal, hutchinson, weighted_mean
+from reference_muon import Muon
+from reference_optimizers import AdaHessian, SophiaH, hutchinson, of_hessian, weighted_mean
 from reference_sam import SAM
 from references import EXACT, assert_close, descend, network, random_params, weights
 
@@ -82,7 +85,11 @@ def sampled(network: nn.Sequential, loss: Loss, model: int, update: int) -> list
 
 
 def exact(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
-    return hessian_diagonal(network, loss)
+    return of_hessian(network, loss, torch.diag)
+
+
+def summed(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
+    return of_hessian(network, loss, lambda hessian: hessian.sum(dim=1))
 
 
 def of_network(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torch.optim.Optimizer]:
@@ -101,12 +108,14 @@ TABLE = {
     "sigma_power, full": Row(sigma_power, SGD, preconditioner=full()),
     **{f"adahessian {p}": Row(adahessian, of_estimates(AdaHessian, sampled, k=-p), {"p": p}) for p in (-1.0, 0.0, 0.5)},
     **{f"diagonal {p}": Row(diagonal_hessian, of_estimates(AdaHessian, exact, k=-p), {"p": p}) for p in (-1.0, 0.5)},
+    **{f"row sums {p}": Row(row_sum_hessian, of_estimates(AdaHessian, summed, k=-p), {"p": p}) for p in (-1.0, 0.5)},
     "sophia": Row(sophia, of_estimates(SophiaH, sampled, gamma=0.01)),
     "kfac": Row(kfac, of_network(KFAC, damping=DAMPING), {"damping": DAMPING}),
     "kfac_input": Row(kfac_input, of_network(KFAC, damping=DAMPING, outer=False), {"damping": DAMPING}),
     "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
     "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
     "lbfgs": Row(lbfgs, of_torch(LBFGS)),
+    "muon": Row(muon, of_torch(Muon)),
     "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=2, fresh=32)),
 }
 
@@ -283,7 +292,7 @@ def test_on_a_separable_quadratic_adahessian_steps_by_the_gradient_times_the_pow
             assert_close(step[key], a.abs() ** p * gradients[key])
 
 
-@pytest.mark.parametrize("method", [adahessian, diagonal_hessian])
+@pytest.mark.parametrize("method", [adahessian, diagonal_hessian, row_sum_hessian])
 def test_every_model_has_its_own_power(method, task):
     params, x, y = task
     each = (-1.0, 0.0, 0.5)
@@ -295,7 +304,7 @@ def test_every_model_has_its_own_power(method, task):
             assert_close(trail[-1][key][model], wanted[-1][key][model])
 
 
-@pytest.mark.parametrize("method", [adahessian, diagonal_hessian])
+@pytest.mark.parametrize("method", [adahessian, diagonal_hessian, row_sum_hessian])
 def test_power_zero_is_momentum_with_bias_correction_whatever_the_hessian(method, task, monkeypatch):
     params, x, y = task
     rng, seen = np.random.default_rng(25), []
@@ -309,6 +318,23 @@ def test_power_zero_is_momentum_with_bias_correction_whatever_the_hessian(method
         step, state = method.update(seen[-1], state, params, problem)
         for key in params:
             assert_close(step[key], weighted_mean([past[key] for past in seen], 0.9))
+
+
+def test_row_sums_are_those_of_the_whole_hessian_with_dead_units_too(task):
+    params, x, y = task
+    params["bias1"][:, :, 1] = -100.0
+    problem = problem_of(Row(row_sum_hessian, SGD, {"p": -1.0}), x, y)
+    gradients = problem.objective(params)[1]
+    step, state = row_sum_hessian.update(gradients, row_sum_hessian.init(params, problem), params, problem)
+    for model in range(M):
+        net = network(params, model)
+        loss = functools.partial(lambda net, x, y: functional.mse_loss(net(x), y[:, None]), net, x[model], y[model])
+        for found, parameter in zip(summed(net, loss, model, 1), net.parameters(), strict=True):
+            parameter.data = found
+        for key, h in weights(net).items():
+            assert_close(state["root"][key][model], 0.001**0.5 * h.abs())
+            assert_close(step[key][model], gradients[key][model] / (h.abs() + 1e-16))
+        assert not step["weight1"][model, :, 1].any() and not step["weight2"][model, 1].any()
 
 
 def test_the_exact_diagonal_minimises_over_any_one_parameter_of_the_second_layer(task):
@@ -327,7 +353,7 @@ def test_the_exact_diagonal_minimises_over_any_one_parameter_of_the_second_layer
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("p", [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
-@pytest.mark.parametrize("method", [adahessian, diagonal_hessian])
+@pytest.mark.parametrize("method", [adahessian, diagonal_hessian, row_sum_hessian])
 def test_dead_units_stand_still(method, p, dtype, task):
     params, x, y = task
     params["bias1"][:, :, 1] = -100.0

@@ -1,0 +1,25 @@
+"""AdaHessian's update with the row sums of the Hessian, h = H 1, in place of Hutchinson's estimate of its diagonal.
+
+This is what P1's released scripts run: their estimate z * (H z) is that of pytorch_optimizer 3.6.1 to 3.8.0, which
+draws the signs z as randint_like(p, 0, 1) * 2 - 1, whose upper end is exclusive. So every sign is -1, and nothing is
+drawn.
+"""
+
+import torch
+
+from featurelearning.networks.dense import Params
+from featurelearning.optimizers import adahessian
+from featurelearning.optimizers.problem import Problem, State
+
+LABEL = "row sums"
+HYPERPARAMETERS = {"p": (None, None)}
+NETWORKS = ("two_layer_relu",)
+DECOUPLED = True
+
+init = adahessian.init
+
+
+def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
+    """Return AdaHessian's step with h = H 1 at params, over all parameters of a model."""
+    ones = {key: torch.ones_like(value) for key, value in params.items()}
+    return adahessian.scaled(gradients, state, problem.hessian_product(params, ones), problem)
