@@ -92,6 +92,7 @@ def method(name: str, hyperparameters: dict[str, float], steps: int, folder: Pat
         {key: torch.full((m, 1, 1), value) for key, value in hyperparameters.items()},
         loop.penalised(gradients, 0.0 if methods_by_name.decoupled(optimizer) else DECAY),
         functools.partial(two_layer_kernels.hessian_product, **about),
+        two_layer_relu,
         x,
         curvature.squared_error_root,
         torch.arange(2 * m, dtype=torch.int32).reshape(m, 2),

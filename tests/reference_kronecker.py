@@ -21,16 +21,17 @@ def factors(network: nn.Sequential, x: Tensor, loss: SampleLoss) -> list[tuple[T
 
     J: Jacobian of the outputs in the layer's pre-activations; H: Hessian of loss(outputs, i) of sample i.
     """
-    first, relu, second = network
     result = []
-    for layer, before, after in ((first, lambda z: z, lambda a: second(relu(a))), (second, network[:2], lambda a: a)):
+    for number, layer in enumerate(network):
+        if not isinstance(layer, nn.Linear):
+            continue
         inner, outer = 0.0, 0.0
         for i, sample in enumerate(x):
-            z = before(sample).detach()
+            z = network[:number](sample).detach()
             preactivation = layer(z).detach()
-            j = jacobian(after, preactivation)
+            j = jacobian(network[number + 1 :], preactivation)
             h = hessian(lambda outputs, i=i: loss(outputs, i), network(sample).detach())
-            z = torch.cat([z, torch.ones(1, dtype=z.dtype)])
+            z = z if layer.bias is None else torch.cat([z, torch.ones(1, dtype=z.dtype)])
             inner, outer = inner + torch.outer(z, z) / len(x), outer + j.T @ h @ j / len(x)
         result.append((inner, outer))
     return result
@@ -55,14 +56,17 @@ class KFAC(torch.optim.Optimizer):
 
     @torch.no_grad()
     def move(self, found: list[tuple[Tensor, Tensor]]) -> None:
-        for layer, (inner, outer) in zip((self.network[0], self.network[2]), found, strict=True):
-            step = torch.cat([layer.weight.grad, layer.bias.grad[:, None]], dim=1)
+        linear = [layer for layer in self.network if isinstance(layer, nn.Linear)]
+        for layer, (inner, outer) in zip(linear, found, strict=True):
+            step = layer.weight.grad
+            step = step if layer.bias is None else torch.cat([step, layer.bias.grad[:, None]], dim=1)
             if self.inner:
                 step = torch.linalg.solve(inner + self.damping * torch.eye(len(inner)).to(inner), step, left=False)
             if self.outer:
                 step = torch.linalg.solve(outer + self.damping * torch.eye(len(outer)).to(outer), step)
-            layer.weight -= self.rate * step[:, :-1]
-            layer.bias -= self.rate * step[:, -1]
+            layer.weight -= self.rate * step[:, : layer.in_features]
+            if layer.bias is not None:
+                layer.bias -= self.rate * step[:, -1]
 
 
 class Shampoo(torch.optim.Optimizer):

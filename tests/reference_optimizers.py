@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from featurelearning.optimizers import signs
-from references import weights
+from references import of_torch_layout, weights
 
 
 class Objective(nn.Module):
@@ -46,8 +46,7 @@ def drawn_signs(network: nn.Sequential, stream: Tensor, draw: int) -> list[Tenso
     """Return the signs of one model (its stream [2]) in the order and layout of the network's parameters."""
     like = {key: value[None] for key, value in weights(network).items()}
     found = signs.rademacher(stream[None], torch.full((1, 1, 1), draw), like)
-    found = {key: value[0] for key, value in found.items()}
-    return [found["weight1"].T, found["bias1"][0], found["weight2"].T, found["bias2"][0]]
+    return of_torch_layout({key: value[0] for key, value in found.items()})
 
 
 def hutchinson(network: nn.Sequential, loss: Callable[[], Tensor], stream: Tensor, draw: int) -> list[Tensor]:

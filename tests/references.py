@@ -68,14 +68,16 @@ def network(params: dict[str, Tensor], model: int) -> nn.Sequential:
 
 def weights(network: nn.Sequential) -> dict[str, Tensor]:
     """Return a torch network's parameters in the layout of one model of a batch."""
-    first, _, second = network
-    found = {
-        "weight1": first.weight.T,
-        "bias1": first.bias[None],
-        "weight2": second.weight.T,
-        "bias2": second.bias[None],
-    }
+    found = {}
+    for k, layer in enumerate((layer for layer in network if isinstance(layer, nn.Linear)), 1):
+        found[f"weight{k}"] = layer.weight.T
+        found |= {} if layer.bias is None else {f"bias{k}": layer.bias[None]}
     return {key: value.detach().clone() for key, value in found.items()}
+
+
+def of_torch_layout(tree: dict[str, Tensor]) -> list[Tensor]:
+    """Return one model's tensors in the layout of a torch network's parameters."""
+    return [value.T if key.startswith("weight") else value[0] for key, value in tree.items()]
 
 
 def finite_differences(

@@ -39,6 +39,7 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> loop.R
         torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1),
         hyperparameters=HYPERPARAMETERS,
         hessian_product=functools.partial(dense.hessian_product, gradients),
+        network=two_layer_relu,
         inputs=x,
         output_root=curvature.squared_error_root,
         streams=torch.arange(2 * M, dtype=torch.int32).reshape(M, 2),

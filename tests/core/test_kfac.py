@@ -58,13 +58,18 @@ def hessian_block(params: dict[str, Tensor], weight: str, loss) -> Tensor:
     return block.reshape(whole.numel(), whole.numel())
 
 
+def problem_of(damping: float | Tensor, x: Tensor, output_root=root) -> Problem:
+    """Return the problem of two-layer ReLU networks on inputs."""
+    return Problem(None, {"damping": damping}, network=two_layer_relu, inputs=x, output_root=output_root)
+
+
 def one_step(method, gradients, params, problem: Problem) -> dict[str, Tensor]:
     return method.update(gradients, method.init(params, problem), params, problem)[0]
 
 
 def test_the_factors_are_means_over_samples_of_outer_products(rng):
     params, x = random_params(rng, M, D, H, 3), torch.tensor(rng.normal(size=(M, N, D)))
-    found = curvature.kronecker_factors(params, x, curvature.cross_entropy_root)
+    found = curvature.kronecker_factors(two_layer_relu, params, x, curvature.cross_entropy_root)
     for i in range(M):
         labels = torch.tensor(rng.integers(0, 3, N))
 
@@ -78,7 +83,7 @@ def test_the_factors_are_means_over_samples_of_outer_products(rng):
 
 def test_the_factors_of_the_squared_error_are_means_too(rng):
     params, x = random_params(rng, M, D, H), torch.tensor(rng.normal(size=(M, N, D)))
-    found = curvature.kronecker_factors(params, x, curvature.squared_error_root)
+    found = curvature.kronecker_factors(two_layer_relu, params, x, curvature.squared_error_root)
     for i in range(M):
         for number, (inner, outer) in enumerate(factors(network(params, i), x[i], squared_error)):
             assert_close(found.input[number][i], inner)
@@ -90,7 +95,7 @@ def test_the_step_is_the_same_with_fewer_samples_than_units(rng, n):
     """The step goes another way where a factor has fewer rows than columns: compared with plain solutions."""
     params, x = random_params(rng, M, D, H, 2), torch.tensor(rng.normal(size=(M, n, D)))
     gradients = {key: torch.tensor(rng.normal(size=value.shape)) for key, value in params.items()}
-    problem = Problem(None, {"damping": 0.1}, inputs=x, output_root=root)
+    problem = problem_of(0.1, x)
     step = one_step(kfac, gradients, params, problem)
     for i in range(M):
         for weight, pair in zip(BIASES, factors(network(params, i), x[i], squared_error), strict=True):
@@ -102,7 +107,7 @@ def test_the_step_is_the_same_with_fewer_samples_than_units(rng, n):
 def test_on_a_linear_network_the_product_of_the_factors_is_the_hessian_block(rng, o):
     params, x = linear(rng, o)
     y = torch.tensor(rng.normal(size=(M, N, o)))
-    found = curvature.kronecker_factors(params, x, root)
+    found = curvature.kronecker_factors(two_layer_relu, params, x, root)
     for i in range(M):
         one = {key: value[i : i + 1] for key, value in params.items()}
         for number, weight in enumerate(BIASES):
@@ -113,7 +118,7 @@ def test_on_a_linear_network_the_product_of_the_factors_is_the_hessian_block(rng
 def step_of_squared_error(params: dict[str, Tensor], x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Return K-FAC's first step on the squared error, without damping."""
     gradients = torch.func.grad(lambda at: error(at, x, y).sum())(params)
-    return one_step(kfac, gradients, params, Problem(hyperparameters={"damping": 0.0}, inputs=x, output_root=root))
+    return one_step(kfac, gradients, params, problem_of(0.0, x))
 
 
 def least_squares(z: Tensor, y: Tensor) -> np.ndarray:
@@ -143,8 +148,8 @@ def test_input_factors_of_centred_inputs_precondition_by_the_inverse_covariance(
     x = torch.tensor(x - x.mean(axis=1, keepdims=True))
     gradients = {key: torch.tensor(rng.normal(size=value.shape)) for key, value in params.items()}
     damping = 0.3  # (Sigma + damping I)^-1, and the bias is divided by 1 + damping
-    found = one_step(kfac_input, gradients, params, Problem(hyperparameters={"damping": damping}, inputs=x))
-    undamped = one_step(kfac_input, gradients, params, Problem(hyperparameters={"damping": 0.0}, inputs=x))
+    found = one_step(kfac_input, gradients, params, problem_of(damping, x))
+    undamped = one_step(kfac_input, gradients, params, problem_of(0.0, x))
     for ridge, step in ((0.0, undamped), (damping, found)):
         pairs = [covariance.eigenpairs(np.asarray(one.T @ one) / N + ridge * np.eye(D)) for one in x]
         p = torch.tensor(np.stack([(v * powers.power(values, -1)) @ v.T for values, v in pairs]))
@@ -157,7 +162,7 @@ def test_input_factors_of_other_inputs_precondition_by_the_centred_covariance(rn
     """By elimination of the bias: weights take (Sigma - mu mu^T)^-1 (G - mu g^T), g the gradient of the bias."""
     params, x = random_params(rng, M, D, H), torch.tensor(rng.normal(1, 1, (M, N, D)))
     gradients = {key: torch.tensor(rng.normal(size=value.shape)) for key, value in params.items()}
-    found = one_step(kfac_input, gradients, params, Problem(hyperparameters={"damping": 0.0}, inputs=x))
+    found = one_step(kfac_input, gradients, params, problem_of(0.0, x))
     for i in range(M):
         mean = x[i].mean(dim=0)
         g, bias = gradients["weight1"][i], gradients["bias1"][i]
@@ -180,9 +185,9 @@ def situation(rng) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
 def test_each_model_may_have_its_own_damping(method, situation):
     params, gradients, x = situation
     several = torch.tensor([0.01, 0.1, 1.0], dtype=torch.float64)[:, None, None]
-    together = one_step(method, gradients, params, Problem(None, {"damping": several}, inputs=x, output_root=root))
+    together = one_step(method, gradients, params, problem_of(several, x))
     for i, damping in enumerate([0.01, 0.1, 1.0]):
-        problem = Problem(None, {"damping": damping}, inputs=x, output_root=root)
+        problem = problem_of(damping, x)
         alone = one_step(method, gradients, params, problem)
         for key in params:
             assert_close(together[key][i], alone[key][i])
@@ -191,7 +196,7 @@ def test_each_model_may_have_its_own_damping(method, situation):
 def test_steps_become_plain_gradients_over_the_damping_where_it_is_large(method, situation):
     params, gradients, x = situation
     powers = 2 if method is kfac else 1
-    step = one_step(method, gradients, params, Problem(None, {"damping": 1e14}, inputs=x, output_root=root))
+    step = one_step(method, gradients, params, problem_of(1e14, x))
     for key in params:
         assert_close(step[key] * 1e14**powers, gradients[key])
 
@@ -199,7 +204,7 @@ def test_steps_become_plain_gradients_over_the_damping_where_it_is_large(method,
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e200])
 def test_a_diverged_model_raises_nothing_and_harms_no_other(method, situation, bad):
     params, gradients, x = situation
-    problem = Problem(None, {"damping": 0.1}, inputs=x, output_root=root)
+    problem = problem_of(0.1, x)
     wanted = one_step(method, gradients, params, problem)
     broken = {key: value.index_fill(0, torch.tensor([1]), bad) for key, value in params.items()}
     gradients = {key: value.index_fill(0, torch.tensor([1]), bad) for key, value in gradients.items()}
@@ -213,7 +218,7 @@ def test_a_factor_without_inverse_makes_that_step_nan(situation):
     params, gradients, x = situation
     x = x.clone()
     x[1, :, 0] = 0
-    problem = Problem(None, {"damping": 0.0}, inputs=x, output_root=root)
+    problem = problem_of(0.0, x)
     step = one_step(kfac_input, gradients, params, problem)["weight1"]
     assert step[1].isnan().all()
     assert step[[0, 2]].isfinite().all()
@@ -226,7 +231,7 @@ def test_a_damping_that_is_too_small_is_named_as_the_cause_of_a_divergence(name)
     params, x = random_params(rng, 1, D, 30), torch.tensor(rng.normal(size=(1, 12, D)))
     params = {key: value / 100 for key, value in params.items()}
     y = torch.sin(x[..., 0])
-    problem = Problem(hyperparameters={"damping": 1e-12}, inputs=x, output_root=curvature.squared_error_root)
+    problem = problem_of(1e-12, x, curvature.squared_error_root)
     gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
     record = loop.Record([0, 400], lambda params: {"mse": two_layer_relu.mean_squared_error(params, x, y)}, ["one"])
     with pytest.raises(loop.TrainingError, match=r"raise damping, or lower the learning rate: .* 1e-12 given, where"):
@@ -237,7 +242,7 @@ def test_a_first_step_that_is_not_finite_is_no_fault_of_the_learning_rate(monkey
     """As where no factor has a Cholesky factor, by rounding."""
     rng = np.random.default_rng(1)
     params, x = random_params(rng, 1, D, 5), torch.tensor(rng.normal(size=(1, 12, D)))
-    problem = Problem(hyperparameters={"damping": 1e-12}, inputs=x, output_root=curvature.squared_error_root)
+    problem = problem_of(1e-12, x, curvature.squared_error_root)
     monkeypatch.setattr(kfac, "cholesky", lambda factor, problem: torch.full_like(factor, torch.nan))
     gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=x[..., 0])
     record = loop.Record(

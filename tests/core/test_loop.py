@@ -53,6 +53,7 @@ def complete(x: Tensor, y: Tensor, streams: Tensor) -> Problem:
         hessian_product=functools.partial(
             dense.hessian_product, functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
         ),
+        network=two_layer_relu,
         inputs=x,
         output_root=curvature.squared_error_root,
         streams=streams,

@@ -1,123 +1,30 @@
 """One table of methods, one set of exams: torch's own optimisers and the plain loop are the references."""
 
 import functools
-from collections.abc import Callable
-from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from featurelearning.networks import curvature, dense, two_layer_relu
 from featurelearning.optimizers import (
     adahessian,
-    adam,
     diagonal_hessian,
-    kfac,
-    kfac_input,
-    kfac_output,
-    lbfgs,
-    momentum,
-    muon,
     powers,
     row_sum_hessian,
-    sam,
-    sgd,
     shampoo,
     sigma_power,
     sophia,
 )
 from featurelearning.optimizers.problem import Problem
-from reference_kronecker import KFAC, Shampoo
-from reference_lbfgs import LBFGS
-from reference_muon import Muon
-from reference_optimizers import AdaHessian, SophiaH, hutchinson, of_hessian, weighted_mean
-from reference_sam import SAM
+from method_table import RATE, SGD, STREAMS, TABLE, D, M, Row, of_estimates, of_torch, sampled, spectrum, summed
+from reference_kronecker import Shampoo
+from reference_optimizers import SophiaH, weighted_mean
 from references import EXACT, assert_close, descend, network, random_params, weights
 
-M, D, H, N, STEPS = 3, 4, 6, 15, 50
-RATE = 0.02
-STREAMS = torch.tensor(np.random.default_rng(23).integers(-(2**31), 2**31, (M, 2)), dtype=torch.int32)
-
-
-Loss = Callable[[], Tensor]
-
-
-class Row(NamedTuple):
-    """A method, its hyper-parameters and P, and what a plain loop uses in its place.
-
-    reference: (network, loss, model) -> a torch optimiser of that network, whose loss the function gives; model is the
-    number of the network in the batch.
-    """
-
-    method: ModuleType
-    reference: Callable[[nn.Sequential, Loss, int], torch.optim.Optimizer]
-    hyperparameters: dict[str, float] = {}
-    preconditioner: Tensor | None = None
-
-
-def spectrum() -> Tensor:
-    return torch.tensor(np.random.default_rng(20).uniform(0.2, 3, (M, D)))
-
-
-def full() -> Tensor:
-    root = torch.tensor(np.random.default_rng(21).standard_normal((M, D, D)))
-    return root @ root.mT / D
-
-
-def of_torch(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torch.optim.Optimizer]:
-    """Return the reference that is an optimiser of torch or of a library in its style."""
-    return lambda network, loss, model: kind(network.parameters(), lr=RATE, **options)
-
-
-def of_estimates(kind: type[torch.optim.Optimizer], estimate: Callable, **options) -> Callable:
-    """Return the reference that asks for an estimate of the Hessian's diagonal: (network, loss, model, update)."""
-    return lambda network, loss, model: kind(
-        network.parameters(), RATE, estimate=functools.partial(estimate, network, loss, model), **options
-    )
-
-
-def sampled(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
-    return hutchinson(network, loss, STREAMS[model], update)
-
-
-def exact(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
-    return of_hessian(network, loss, torch.diag)
-
-
-def summed(network: nn.Sequential, loss: Loss, model: int, update: int) -> list[Tensor]:
-    return of_hessian(network, loss, lambda hessian: hessian.sum(dim=1))
-
-
-def of_network(kind: type[torch.optim.Optimizer], **options) -> Callable[..., torch.optim.Optimizer]:
-    """Return the reference that is an optimiser of ours, which sees the network and not only its parameters."""
-    return lambda network, loss, model: kind(network, RATE, **options)
-
-
-SGD = of_torch(torch.optim.SGD)
-DAMPING = 0.1
-
-TABLE = {
-    "sgd": Row(sgd, SGD),
-    "momentum": Row(momentum, of_torch(torch.optim.SGD, momentum=0.9), {"momentum": 0.9}),
-    "adam": Row(adam, of_torch(torch.optim.Adam)),
-    "sigma_power, diagonal": Row(sigma_power, SGD, preconditioner=spectrum()),
-    "sigma_power, full": Row(sigma_power, SGD, preconditioner=full()),
-    **{f"adahessian {p}": Row(adahessian, of_estimates(AdaHessian, sampled, k=-p), {"p": p}) for p in (-1.0, 0.0, 0.5)},
-    **{f"diagonal {p}": Row(diagonal_hessian, of_estimates(AdaHessian, exact, k=-p), {"p": p}) for p in (-1.0, 0.5)},
-    **{f"row sums {p}": Row(row_sum_hessian, of_estimates(AdaHessian, summed, k=-p), {"p": p}) for p in (-1.0, 0.5)},
-    "sophia": Row(sophia, of_estimates(SophiaH, sampled, gamma=0.01)),
-    "kfac": Row(kfac, of_network(KFAC, damping=DAMPING), {"damping": DAMPING}),
-    "kfac_input": Row(kfac_input, of_network(KFAC, damping=DAMPING, outer=False), {"damping": DAMPING}),
-    "kfac_output": Row(kfac_output, of_network(KFAC, damping=DAMPING, inner=False), {"damping": DAMPING}),
-    "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
-    "lbfgs": Row(lbfgs, of_torch(LBFGS)),
-    "muon": Row(muon, of_torch(Muon)),
-    "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=2, fresh=32)),
-}
+H, N, STEPS = 6, 15, 50
 
 
 def problem_of(row: Row, x: Tensor, y: Tensor, models_: slice = slice(None)) -> Problem:
@@ -129,6 +36,7 @@ def problem_of(row: Row, x: Tensor, y: Tensor, models_: slice = slice(None)) -> 
         hyperparameters=row.hyperparameters,
         objective=gradients,
         hessian_product=functools.partial(dense.hessian_product, gradients),
+        network=two_layer_relu,
         inputs=x,
         output_root=curvature.squared_error_root,
         streams=STREAMS[models_],

@@ -133,6 +133,8 @@ def test_steps_and_state_keep_shape_and_type(dtype):
     before = soap.init(gradients[0], Problem())
     steps, after = run(gradients)
     for tree in (steps[-1], after["mean"], after["square"]):
-        assert {k: (v.shape, v.dtype) for k, v in tree.items()} == {k: (v.shape, v.dtype) for k, v in gradients[0].items()}
+        assert {k: (v.shape, v.dtype) for k, v in tree.items()} == {
+            k: (v.shape, v.dtype) for k, v in gradients[0].items()
+        }
     assert {key: set(group) for key, group in after.items()} == {key: set(group) for key, group in before.items()}
     assert all(v.dtype == dtype for group in after.values() for v in group.values())

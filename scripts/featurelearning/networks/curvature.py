@@ -1,13 +1,13 @@
-"""Second derivatives of the loss of two-layer ReLU networks: the exact diagonal, Kronecker factors.
+"""Second derivatives of the loss of networks that are piecewise linear: the exact diagonal, Kronecker factors.
 
 The loss is (1/n) sum_i l(f(x_i), y_i). Its curvature in the outputs enters as a root S_i [o, r] of the Hessian of l at
-sample i, S_i S_i^T = d2l / df2. A ReLU network is piecewise linear in any one layer, so that in the entries of one
-layer the Hessian is (1/n) sum_i J_i^T S_i S_i^T J_i, with J_i the Jacobian of the outputs: the Gauss-Newton matrix.
-With B_i = diag(1[x_i W1 + b1 > 0]) W2 S_i [h, r], the root carried back to the pre-activations, and z~ = [z, 1]:
-    first layer   (1/n) sum_i  x~_i x~_i^T (x) B_i B_i^T
-    second layer  (1/n) sum_i  h~_i h~_i^T (x) S_i S_i^T,   h_i = relu(x_i W1 + b1)
-Layout as in `two_layer_relu`; inputs x [m, n, d]. Source: Martens & Grosse 2015, sections 2 and 6;
-the case of ReLU is derived here.
+sample i, S_i S_i^T = d2l / df2. A network with ReLU or no activation is piecewise linear in any one layer, so that in
+the entries of one layer the Hessian is (1/n) sum_i J_i^T S_i S_i^T J_i, with J_i the Jacobian of the outputs: the
+Gauss-Newton matrix. Layer k is given z_k, z~_k = [z_k, 1] where it has a bias; with B_k the root carried back to its
+pre-activations, B_K = S_i in the last one and B_k = diag(slope(z_{k+1})) W_{k+1} B_{k+1} [fan_out, r] before, it is
+    (1/n) sum_i  z~_k z~_k^T (x) B_k B_k^T.
+Layout as in `dense`; inputs x [m, n, d]. Source: Martens & Grosse 2015, sections 2 and 6; the case of ReLU is derived
+here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,17 +16,26 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from featurelearning.networks.dense import Params
-from featurelearning.networks.two_layer_relu import forward, hidden
+from featurelearning.networks.dense import Network, Params, affine
+from featurelearning.networks.layers import Layer, layers
 
 Root = Callable[[Tensor], Tensor]
 
 
 class Factors(NamedTuple):
-    """The Kronecker factors of both layers: input [fan_in + 1, the bias last] and output [fan_out], models first."""
+    """The Kronecker factors of each layer: input [fan_in (+ 1, the bias last)] and output [fan_out], models first."""
 
-    input: tuple[Tensor, Tensor]  # [m, d + 1, d + 1], [m, h + 1, h + 1]
-    output: tuple[Tensor, Tensor]  # [m, h, h], [m, o, o]
+    input: tuple[Tensor, ...]  # [m, fan_in + 1, fan_in + 1]
+    output: tuple[Tensor, ...]  # [m, fan_out, fan_out]
+
+
+class Pass(NamedTuple):
+    """A pass through a network, forward and with the root of the curvature in its outputs."""
+
+    network: Network
+    params: Params
+    given: list[Tensor]  # what each layer is given, [m, n, fan_in]
+    root: Tensor  # S [m, n, o, r]
 
 
 def squared_error_root(outputs: Tensor) -> Tensor:
@@ -40,32 +49,40 @@ def cross_entropy_root(outputs: Tensor) -> Tensor:
     return torch.diag_embed(p.sqrt()) - p[..., None] * p.sqrt()[..., None, :]
 
 
-def diagonal(params: Params, x: Tensor, root: Root) -> Params:
+def passed(network: Network, params: Params, x: Tensor, root: Root) -> Pass:
+    """Return the pass of inputs x [m, n, d] through a network."""
+    given = network.layer_inputs(params, x)
+    return Pass(network, params, given, root(affine(params, layers(params)[-1], given[-1])))
+
+
+def diagonal(network: Network, params: Params, x: Tensor, root: Root) -> Params:
     """Return the exact diagonal of the Hessian, in the layout of the parameters.
 
-    d2L/dW1[a,j]^2 = (1/n) sum_i x~[i,a]^2 |B_i[j]|^2 and d2L/dW2[j,k]^2 = (1/n) sum_i h~[i,j]^2 |S_i[k]|^2.
+    d2L/dW_k[a,j]^2 = (1/n) sum_i z~_k[a]^2 |B_k[j]|^2 of the samples i.
     """
-    n, features, s = x.shape[1], hidden(params, x), root(forward(params, x))
-    back = torch.stack([(params["weight2"][i] @ s[i]).square().sum(dim=-1) for i in range(len(x))])  # [m, n, h]
-    back, s = torch.where(features > 0, back, 0.0), s.square().sum(dim=-1)
-    return {
-        "weight1": x.square().mT @ back / n,
-        "bias1": back.mean(dim=1, keepdim=True),
-        "weight2": features.square().mT @ s / n,
-        "bias2": s.mean(dim=1, keepdim=True),
-    }
+    seen, found = passed(network, params, x, root), {}
+    for k, (layer, z) in enumerate(zip(layers(params), seen.given, strict=True)):
+        back = sum(column.square() for column in carried_back(seen, k))  # [m, n, fan_out]
+        found[layer.weight] = z.square().mT @ back / z.shape[1]
+        found |= {layer.bias: back.mean(dim=1, keepdim=True)} if layer.bias else {}
+    return found
 
 
-def with_one(z: Tensor) -> Tensor:
-    """Return z~ = [z, 1] [m, n, k + 1] of a layer's inputs [m, n, k]."""
-    return torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
+def with_bias(layer: Layer, z: Tensor) -> Tensor:
+    """Return z~ = [z, 1] [m, n, fan_in + 1] of a layer's inputs [m, n, fan_in]; z where it has no bias."""
+    return z if layer.bias is None else torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
 
 
-def carried_back(params: Params, features: Tensor, s: Tensor) -> Iterator[Tensor]:
-    """Yield the columns of B [m, n, h], of which there are r; all at once would take n h r entries a model."""
-    active = features > 0
-    for column in s.unbind(dim=-1):
-        yield active * (column @ params["weight2"].mT)
+def carried_back(seen: Pass, k: int) -> Iterator[Tensor]:
+    """Yield the columns of B_k [m, n, fan_out], k from 0, of which there are r.
+
+    All at once would take n fan_out r entries a model.
+    """
+    names = layers(seen.params)
+    for column in seen.root.unbind(dim=-1):
+        for layer, z in zip(names[:k:-1], seen.given[:k:-1], strict=True):
+            column = seen.network.slope(z) * (column @ seen.params[layer.weight].mT)
+        yield column
 
 
 def mean_product(columns: Iterable[Tensor]) -> Tensor:
@@ -73,12 +90,12 @@ def mean_product(columns: Iterable[Tensor]) -> Tensor:
     return sum(z.mT @ z / z.shape[1] for z in columns)
 
 
-def kronecker_factors(params: Params, x: Tensor, root: Root) -> Factors:
-    """Return E[x~ x~^T], E[h~ h~^T] and E[B B^T], E[S S^T] over the samples.
+def kronecker_factors(network: Network, params: Params, x: Tensor, root: Root) -> Factors:
+    """Return E[z~ z~^T] and E[B B^T] of each layer over the samples.
 
     K-FAC takes the mean of the Kronecker products for the product of these means, which is exact where B is the same
     for every sample (a linear network with squared error).
     """
-    features, s = hidden(params, x), root(forward(params, x))
-    outer = mean_product(carried_back(params, features, s)), mean_product(s.unbind(dim=-1))
-    return Factors(tuple(mean_product([with_one(z)]) for z in (x, features)), outer)
+    seen, names = passed(network, params, x, root), layers(params)
+    inner = [mean_product([with_bias(layer, z)]) for layer, z in zip(names, seen.given, strict=True)]
+    return Factors(tuple(inner), tuple(mean_product(carried_back(seen, k)) for k in range(len(names))))

@@ -8,7 +8,7 @@ from torch import Tensor
 from featurelearning.networks.dense import Params, affine
 from featurelearning.networks.layers import layers
 
-__all__ = ["forward", "hidden", "init", "layers"]
+__all__ = ["forward", "hidden", "init", "layer_inputs", "layers", "slope"]
 
 
 def init(rng: np.random.Generator, widths: Sequence[int], scale: float, biases: bool = True) -> dict[str, np.ndarray]:
@@ -25,11 +25,22 @@ def init(rng: np.random.Generator, widths: Sequence[int], scale: float, biases: 
     return model
 
 
+def layer_inputs(params: Params, x: Tensor) -> list[Tensor]:
+    """Return the inputs and the features of each hidden layer [m, n, fan_in]."""
+    given = [x]
+    for layer in layers(params)[:-1]:
+        given.append(affine(params, layer, given[-1]).relu())
+    return given
+
+
 def hidden(params: Params, x: Tensor) -> Tensor:
     """Return the features of the last hidden layer [m, n, h]."""
-    for layer in layers(params)[:-1]:
-        x = affine(params, layer, x).relu()
-    return x
+    return layer_inputs(params, x)[-1]
+
+
+def slope(features: Tensor) -> Tensor:
+    """Return where a unit is active [m, n, h], as a mask."""
+    return features > 0
 
 
 def forward(params: Params, x: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
 A network is a module of pure functions on a dict of stacked tensors:
     init(rng, widths, scale) -> one model; widths: inputs, hidden units of each layer, outputs
     layers(params)           -> the names of the weights and biases of each layer, first to last
-    hidden(params, x)        -> what the last layer is given [m, n, h], for inputs x [m, n, d] of m models
+    layer_inputs(params, x)  -> what each layer is given [m, n, fan_in], first x itself [m, n, d], of m models
+    hidden(params, x)        -> what the last layer is given [m, n, h]
+    slope(features)          -> the activation's derivative where it gives these features [m, n, h], as numbers or masks
     forward(params, x)       -> outputs [m, n, o]
 and, where there are closed forms, each tested against the general path, automatic differentiation:
     mse_gradients(params, x, y) what `autograd_gradients` gives of the mean squared error of one output
@@ -31,8 +33,14 @@ class Network(Protocol):
     def init(self, rng: np.random.Generator, widths: Sequence[int], scale: float) -> dict[str, np.ndarray]:
         """Draw one model."""
 
+    def layer_inputs(self, params: Params, x: Tensor) -> list[Tensor]:
+        """Return what each layer is given [m, n, fan_in], the first x."""
+
     def hidden(self, params: Params, x: Tensor) -> Tensor:
         """Return what the last layer is given [m, n, h]."""
+
+    def slope(self, features: Tensor) -> Tensor:
+        """Return the derivative of the activation from what it gives."""
 
     def layers(self, params: Iterable[str]) -> tuple[Layer, ...]:
         """Return the names of the layers, first to last."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from featurelearning.networks.dense import Params
 from featurelearning.networks.layers import layers
 
-__all__ = ["forward", "hidden", "init", "layers"]
+__all__ = ["forward", "hidden", "init", "layer_inputs", "layers", "slope"]
 
 
 def init(rng: np.random.Generator, widths: Sequence[int], scale: float) -> dict[str, np.ndarray]:
@@ -24,6 +24,16 @@ def init(rng: np.random.Generator, widths: Sequence[int], scale: float) -> dict[
 def hidden(params: Params, x: Tensor) -> Tensor:
     """Return the representation x W1 [m, n, h]."""
     return torch.bmm(x, params["weight1"])
+
+
+def layer_inputs(params: Params, x: Tensor) -> list[Tensor]:
+    """Return the inputs and the representation."""
+    return [x, hidden(params, x)]
+
+
+def slope(features: Tensor) -> Tensor:
+    """Return ones [m, n, h]."""
+    return torch.ones_like(features)
 
 
 def forward(params: Params, x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from featurelearning.networks import two_layer_kernels as kernels
 from featurelearning.networks.dense import Params
 from featurelearning.networks.layers import layers
 
-__all__ = ["forward", "hidden", "init", "kernels", "layers"]
+__all__ = ["forward", "hidden", "init", "kernels", "layer_inputs", "layers", "slope"]
 
 
 def init(rng: np.random.Generator, widths: Sequence[int], scale: float) -> dict[str, np.ndarray]:
@@ -49,6 +49,16 @@ def torch_default(rng: np.random.Generator, d: int, h: int, o: int) -> dict[str,
 def hidden(params: Params, x: Tensor) -> Tensor:
     """Return the features relu(x W1 + b1) [m, n, h]."""
     return torch.baddbmm(params["bias1"], x, params["weight1"]).relu()
+
+
+def layer_inputs(params: Params, x: Tensor) -> list[Tensor]:
+    """Return the inputs and the features."""
+    return [x, hidden(params, x)]
+
+
+def slope(features: Tensor) -> Tensor:
+    """Return where a unit is active [m, n, h], as a mask."""
+    return features > 0
 
 
 def forward(params: Params, x: Tensor) -> Tensor:

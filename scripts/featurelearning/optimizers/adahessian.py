@@ -18,7 +18,6 @@ LABEL = "AdaHessian"
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-16
 HYPERPARAMETERS = {"p": (None, None)}
-NETWORKS = ("two_layer_relu",)
 DECOUPLED = True
 
 

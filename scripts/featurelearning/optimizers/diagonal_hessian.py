@@ -7,7 +7,6 @@ from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "exact diagonal"
 HYPERPARAMETERS = {"p": (None, None)}
-NETWORKS = ("two_layer_relu",)
 DECOUPLED = True
 
 init = adahessian.init
@@ -15,5 +14,5 @@ init = adahessian.init
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return AdaHessian's step with h the exact diagonal at params."""
-    h = curvature.diagonal(params, problem.inputs, problem.output_root)
+    h = curvature.diagonal(problem.network, params, problem.inputs, problem.output_root)
     return adahessian.scaled(gradients, state, h, problem)

@@ -1,10 +1,10 @@
 """K-FAC: in each layer the step (A + damping I)^-1 G~ (B + damping I)^-1 (Martens & Grosse 2015, sections 3 to 5).
 
-G~ [fan_in + 1, fan_out] is the gradient with the bias as last row, A and B are the factors of `curvature`. The batch
-is full, so the factors are exact and need no moving average. Damping is added to each factor as it is, as in (Q_G +
-lambda I)^-1 of arXiv 2502.01763; Martens & Grosse split its root between the factors by their traces. Their momentum
-and rescaling of the step are left out as well: the learning rate is tuned. The step of a model whose damped factor
-has no Cholesky factor, by its values or by rounding, is not finite.
+G~ [fan_in + 1, fan_out] is the gradient with the bias, where there is one, as last row; A and B are the factors of
+`curvature`. The batch is full, so the factors are exact and need no moving average. Damping is added to each factor as
+it is, as in (Q_G + lambda I)^-1 of arXiv 2502.01763; Martens & Grosse split its root between the factors by their
+traces. Their momentum and rescaling of the step are left out as well: the learning rate is tuned. The step of a model
+whose damped factor has no Cholesky factor, by its values or by rounding, is not finite.
 
 The factors are those of the present parameters in every step. With fewer samples than units a factor is zero in most
 directions, where a unit that switches turns curvature 0 into one far above the damping: factors that are two steps old
@@ -17,32 +17,37 @@ import torch
 from torch import Tensor
 
 from featurelearning.networks import curvature
+from featurelearning.networks.curvature import Pass
 from featurelearning.networks.dense import Params
-from featurelearning.networks.two_layer_relu import hidden
+from featurelearning.networks.layers import layers
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "K-FAC"
 HYPERPARAMETERS = {"damping": (1e-12, None)}
 MEANINGS = {"damping": "damping of the curvature"}
-NETWORKS = ("two_layer_relu",)
-BIASES = {"weight1": "bias1", "weight2": "bias2"}
 
 
 def init(params: Params, problem: Problem) -> State:
     """Return the inverse (A + damping I)^-1 [m, d + 1, d + 1] of the first layer."""
-    root = cholesky(curvature.mean_product([curvature.with_one(problem.inputs)]), problem)
-    return {"inverse": {"weight1": torch.cholesky_inverse(root).contiguous()}}
+    first = layers(params)[0]
+    root = cholesky(curvature.mean_product([curvature.with_bias(first, problem.inputs)]), problem)
+    return {"inverse": {first.weight: torch.cholesky_inverse(root).contiguous()}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step by both factors of each layer."""
-    features = hidden(params, problem.inputs)
-    return by_output(by_input(gradients, state, features, problem), params, features, problem), state
+    seen = passed(params, problem)
+    return by_output(by_input(gradients, state, seen.given, problem), seen, problem), state
+
+
+def passed(params: Params, problem: Problem) -> Pass:
+    """Return the pass of the training inputs through the network."""
+    return curvature.passed(problem.network, params, problem.inputs, problem.output_root)
 
 
 def cause(params: Params, problem: Problem, kinds: Sequence[str] = curvature.Factors._fields) -> str:
     """Return what a damping that is too small does, by the factors at the start, and that it may be raised."""
-    factors = curvature.kronecker_factors(params, problem.inputs, problem.output_root)
+    factors = curvature.kronecker_factors(problem.network, params, problem.inputs, problem.output_root)
     largest = max(float(factor.diagonal(dim1=1, dim2=2).max()) for kind in kinds for factor in getattr(factors, kind))
     damping = float(torch.as_tensor(problem.hyperparameters["damping"]).min())
     return (
@@ -51,31 +56,35 @@ def cause(params: Params, problem: Problem, kinds: Sequence[str] = curvature.Fac
     )
 
 
-def by_input(gradients: Params, state: State, features: Tensor, problem: Problem) -> Params:
-    """Return (A + damping I)^-1 G~ of each layer, in the layout of the parameters."""
-    first, second = joined(gradients)
-    second = divided(second.mT, [curvature.with_one(features)], 1, problem).mT
-    return parted(state["inverse"]["weight1"] @ first, second)
+def by_input(gradients: Params, state: State, given: Sequence[Tensor], problem: Problem) -> Params:
+    """Return (A + damping I)^-1 G~ of each layer by what it is given, in the layout of the parameters."""
+    names, (first, *others) = layers(gradients), joined(gradients)
+    steps = [state["inverse"][names[0].weight] @ first]
+    for layer, z, gradient in zip(names[1:], given[1:], others, strict=True):
+        steps.append(divided(gradient.mT, [curvature.with_bias(layer, z)], 1, problem).mT)
+    return parted(gradients, steps)
 
 
-def by_output(gradients: Params, params: Params, features: Tensor, problem: Problem) -> Params:
+def by_output(gradients: Params, seen: Pass, problem: Problem) -> Params:
     """Return G~ (B + damping I)^-1 of each layer, in the layout of the parameters."""
-    s = problem.output_root(torch.baddbmm(params["bias2"], features, params["weight2"]))
-    columns = curvature.carried_back(params, features, s), s.unbind(dim=-1)
-    layers = zip(joined(gradients), columns, strict=True)
-    return parted(*(divided(layer, column, s.shape[-1], problem) for layer, column in layers))
+    r = seen.root.shape[-1]
+    steps = (divided(g, curvature.carried_back(seen, k), r, problem) for k, g in enumerate(joined(gradients)))
+    return parted(gradients, steps)
 
 
 def joined(gradients: Params) -> list[Tensor]:
     """Return G~ of each layer."""
-    return [torch.cat([gradients[weight], gradients[bias]], dim=1) for weight, bias in BIASES.items()]
+    return [
+        gradients[weight] if bias is None else torch.cat([gradients[weight], gradients[bias]], dim=1)
+        for weight, bias in layers(gradients)
+    ]
 
 
-def parted(*layers: Tensor) -> Params:
-    """Return the parameters of layers with the bias as last row."""
+def parted(gradients: Params, steps: Iterable[Tensor]) -> Params:
+    """Return the steps of all layers in the layout of the gradients."""
     parts = {}
-    for (weight, bias), layer in zip(BIASES.items(), layers, strict=True):
-        parts[weight], parts[bias] = layer[:, :-1], layer[:, -1:]
+    for (weight, bias), step in zip(layers(gradients), steps, strict=True):
+        parts |= {weight: step} if bias is None else {weight: step[:, :-1], bias: step[:, -1:]}
     return parts
 
 

@@ -3,17 +3,17 @@
 import functools
 
 from featurelearning.networks.dense import Params
-from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers import kfac
-from featurelearning.optimizers.kfac import HYPERPARAMETERS, MEANINGS, NETWORKS, init
+from featurelearning.optimizers.kfac import HYPERPARAMETERS, MEANINGS, init
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "K-FAC input"
 cause = functools.partial(kfac.cause, kinds=("input",))
 
-__all__ = ["HYPERPARAMETERS", "MEANINGS", "NETWORKS", "init", "update"]
+__all__ = ["HYPERPARAMETERS", "MEANINGS", "init", "update"]
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step by the input factor of each layer."""
-    return kfac.by_input(gradients, state, hidden(params, problem.inputs), problem), state
+    given = problem.network.layer_inputs(params, problem.inputs)
+    return kfac.by_input(gradients, state, given, problem), state

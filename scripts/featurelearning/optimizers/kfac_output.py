@@ -3,15 +3,14 @@
 import functools
 
 from featurelearning.networks.dense import Params
-from featurelearning.networks.two_layer_relu import hidden
 from featurelearning.optimizers import kfac
-from featurelearning.optimizers.kfac import HYPERPARAMETERS, MEANINGS, NETWORKS
+from featurelearning.optimizers.kfac import HYPERPARAMETERS, MEANINGS
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "K-FAC output"
 cause = functools.partial(kfac.cause, kinds=("output",))
 
-__all__ = ["HYPERPARAMETERS", "MEANINGS", "NETWORKS", "init", "update"]
+__all__ = ["HYPERPARAMETERS", "MEANINGS", "init", "update"]
 
 
 def init(params: Params, problem: Problem) -> State:
@@ -21,4 +20,4 @@ def init(params: Params, problem: Problem) -> State:
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step by the output factor of each layer."""
-    return kfac.by_output(gradients, params, hidden(params, problem.inputs), problem), state
+    return kfac.by_output(gradients, kfac.passed(params, problem), problem), state

@@ -14,7 +14,6 @@ from featurelearning.optimizers.problem import Gradients, Problem, State
 
 LABEL = "L-BFGS"
 EAGER = True
-NETWORKS = ("two_layer_relu",)
 HISTORY = 10
 C1, C2 = 1e-4, 0.9
 TRIALS = 25  # per search; a bracket that never opens ends at t = 2^24, one that never closes from above at 2^-24

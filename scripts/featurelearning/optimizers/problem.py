@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from torch import Tensor
 
-from featurelearning.networks.dense import Params
+from featurelearning.networks.dense import Network, Params
 
 State = dict[str, Params]
 Gradients = Callable[[Params], tuple[Tensor, Params]]
@@ -21,8 +21,8 @@ class Problem(NamedTuple):
     hyperparameters: by name, what a method lists in HYPERPARAMETERS; one number, or one per model [m, 1, 1].
     objective: params -> (values [m], gradients) of what is minimised, for methods that look beside the present place.
     hessian_product: (params, v) -> H v, with H the Hessian of each model's data term.
-    inputs: the training inputs x [m, n, d]. output_root: outputs [m, n, o] -> S [m, n, o, r] with S S^T the Hessian of
-    a sample's loss in its outputs; both for curvature in closed form, see `curvature`.
+    network, inputs: what is trained, on which inputs x [m, n, d]. output_root: outputs [m, n, o] -> S [m, n, o, r] with
+    S S^T the Hessian of a sample's loss in its outputs. These are for curvature in closed form, see `curvature`.
     streams: two words [m, 2] (int32) per model, which its random numbers come from.
     """
 
@@ -30,6 +30,7 @@ class Problem(NamedTuple):
     hyperparameters: Mapping[str, float | Tensor] = MappingProxyType({})
     objective: Gradients | None = None
     hessian_product: Callable[[Params, Params], Params] | None = None
+    network: Network | None = None
     inputs: Tensor | None = None
     output_root: Callable[[Tensor], Tensor] | None = None
     streams: Tensor | None = None

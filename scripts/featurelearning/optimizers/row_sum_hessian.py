@@ -13,7 +13,6 @@ from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "row sums"
 HYPERPARAMETERS = {"p": (None, None)}
-NETWORKS = ("two_layer_relu",)
 DECOUPLED = True
 
 init = adahessian.init

@@ -10,25 +10,25 @@ from torch import Tensor
 
 from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
+from featurelearning.networks.layers import layers
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "Shampoo"
 EAGER = True
-NETWORKS = ("two_layer_relu",)
 INTERVAL = 128
 EPSILON = 1e-4
-SIDES = {"weight1": ("left", "right"), "bias1": ("right",), "weight2": ("left", "right"), "bias2": ("right",)}
 
 
 def init(params: Params, problem: Problem) -> State:
     """Return eps I as the sums, zeros in the place of the roots, and the number of updates made."""
     state = {name: {} for name in ("left", "right", "left_root", "right_root")}
-    for key, sides in SIDES.items():
-        for side in sides:
-            size = params[key].shape[1 if side == "left" else 2]
-            eye = torch.eye(size, dtype=params[key].dtype, device=params[key].device)
-            state[side][key] = EPSILON * eye.repeat(len(params[key]), 1, 1)
-            state[f"{side}_root"][key] = torch.zeros_like(state[side][key])
+    weights = {layer.weight for layer in layers(params)}
+    for key, value in params.items():
+        for side, size in (("left", value.shape[1]), ("right", value.shape[2])):
+            if side == "right" or key in weights:
+                eye = torch.eye(size, dtype=value.dtype, device=value.device)
+                state[side][key] = EPSILON * eye.repeat(len(value), 1, 1)
+                state[f"{side}_root"][key] = torch.zeros_like(state[side][key])
     return {**state, "count": {"updates": dense.counts(params)}}
 
 
@@ -41,10 +41,11 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
     roots = {f"{side}_root": state[f"{side}_root"] for side in sums}
     if due(state["count"]["updates"]):
         for side, values in sums.items():
-            roots[f"{side}_root"] = {key: inverse_root(value, 2 * len(SIDES[key])) for key, value in values.items()}
+            orders = {key: 4 if key in sums["left"] else 2 for key in values}
+            roots[f"{side}_root"] = {key: inverse_root(value, orders[key]) for key, value in values.items()}
     step = {}
     for key, gradient in gradients.items():
-        left = (gradient.mT @ roots["left_root"][key]).mT if "left" in SIDES[key] else gradient
+        left = (gradient.mT @ roots["left_root"][key]).mT if key in sums["left"] else gradient
         step[key] = left @ roots["right_root"][key]
     return step, {**sums, **roots, "count": {"updates": state["count"]["updates"] + 1}}
 

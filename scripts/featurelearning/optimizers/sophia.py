@@ -17,7 +17,6 @@ LABEL = "Sophia"
 BETA1, BETA2, GAMMA, EPSILON, PERIOD = 0.96, 0.99, 0.01, 1e-12, 10
 EAGER = True  # nine updates of ten need no Hessian product
 DECOUPLED = True
-NETWORKS = ("two_layer_relu",)
 
 
 def init(params: Params, problem: Problem) -> State:

@@ -199,6 +199,7 @@ def prepared(study: Study, batch: Batch, method: Method, weight_decay: float = 0
         hyperparameters=method.hyperparameters,
         objective=gradients,
         hessian_product=functools.partial(dense.hessian_product, gradients),
+        network=two_layer_relu,
         inputs=batch.x_train,
         output_root=squared_error_root,
         streams=streams(study, len(batch.y_train)),

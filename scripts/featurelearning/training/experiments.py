@@ -188,7 +188,7 @@ def fit_batch(models: Models, make_task: MakeTask, recipe: Recipe, place: Place)
     gradients = fast.gradients if fast else task.gradients
     product = fast.hessian_product if fast else functools.partial(dense.hessian_product, gradients)
     problem = problem_of(recipe, place)._replace(
-        hessian_product=product, inputs=tensors["x_train"], output_root=task.output_root
+        hessian_product=product, network=models.network, inputs=tensors["x_train"], output_root=task.output_root
     )
     compiled = None if getattr(module, "EAGER", False) else place.compiled
     advance, step = choose_step(task, compiled, recipe.method, problem, rate, recipe.weight_decay)
