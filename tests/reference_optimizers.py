@@ -27,8 +27,8 @@ def hessian_product(network: nn.Module, loss: Callable[[], Tensor], v: list[Tens
     return list(torch.autograd.grad(gradients, params, v, materialize_grads=True))
 
 
-def of_hessian(network: nn.Module, loss: Callable[[], Tensor], of: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Return one number a parameter `of` the whole Hessian, like its diagonal or its row sums."""
+def of_hessian(network: nn.Module, loss: Callable[[], Tensor], reduce: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Return what `reduce` makes of the whole Hessian, one number a parameter: its diagonal, its row sums."""
     objective = Objective(network, loss)
     names, values = zip(*objective.named_parameters(), strict=True)
     at = [value.detach().flatten() for value in values]
@@ -38,7 +38,7 @@ def of_hessian(network: nn.Module, loss: Callable[[], Tensor], of: Callable[[Ten
         return torch.func.functional_call(objective, dict(zip(names, parts, strict=True)), ())
 
     whole = torch.autograd.functional.hessian(function, torch.cat(at), vectorize=True)
-    parts = of(whole).split([len(a) for a in at])
+    parts = reduce(whole).split([len(a) for a in at])
     return [part.view_as(value) for part, value in zip(parts, values, strict=True)]
 
 

@@ -5,7 +5,7 @@ A network is a module of pure functions on a dict of stacked tensors:
     layers(params)           -> the names of the weights and biases of each layer, first to last
     layer_inputs(params, x)  -> what each layer is given [m, n, fan_in], first x itself [m, n, d], of m models
     hidden(params, x)        -> what the last layer is given [m, n, h]
-    slope(features)          -> the activation's derivative where it gives these features [m, n, h], as numbers or masks
+    slope(features)          -> the slope of the activation, which is piecewise linear, where it gives these [m, n, h]
     forward(params, x)       -> outputs [m, n, o]
 and, where there are closed forms, each tested against the general path, automatic differentiation:
     mse_gradients(params, x, y) what `autograd_gradients` gives of the mean squared error of one output

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from featurelearning.networks import dense
 from featurelearning.networks import two_layer_kernels as kernels
+from featurelearning.networks.deep_relu import slope
 from featurelearning.networks.dense import Params
 from featurelearning.networks.layers import layers
 
@@ -54,11 +55,6 @@ def hidden(params: Params, x: Tensor) -> Tensor:
 def layer_inputs(params: Params, x: Tensor) -> list[Tensor]:
     """Return the inputs and the features."""
     return [x, hidden(params, x)]
-
-
-def slope(features: Tensor) -> Tensor:
-    """Return where a unit is active [m, n, h], as a mask."""
-    return features > 0
 
 
 def forward(params: Params, x: Tensor) -> Tensor:

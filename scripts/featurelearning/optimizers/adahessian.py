@@ -3,7 +3,7 @@
 With bias-corrected averages M of the gradient and V of h^2, h an estimate of the diagonal, the step is
 M / (V^(k/2) + eps), k = -p: p = 0 is momentum, p = -1 the usual method. Averages over space are for convolutions.
 The state holds sqrt(V): h^2 would be 0 in float32 from |h| < 1e-23 on, where V^(k/2) of a small k is far from eps.
-Source: P1, released scripts.
+Source: P1; its released scripts draw no signs, see `row_sum_hessian`.
 """
 
 import torch

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from featurelearning.networks import curvature
-from featurelearning.networks.curvature import Pass
+from featurelearning.networks.curvature import Activations
 from featurelearning.networks.dense import Params
 from featurelearning.networks.layers import layers
 from featurelearning.optimizers.problem import Problem, State
@@ -28,7 +28,7 @@ MEANINGS = {"damping": "damping of the curvature"}
 
 
 def init(params: Params, problem: Problem) -> State:
-    """Return the inverse (A + damping I)^-1 [m, d + 1, d + 1] of the first layer."""
+    """Return the inverse (A + damping I)^-1 of the first layer, [m, d + 1, d + 1] where it has a bias."""
     first = layers(params)[0]
     root = cholesky(curvature.mean_product([curvature.with_bias(first, problem.inputs)]), problem)
     return {"inverse": {first.weight: torch.cholesky_inverse(root).contiguous()}}
@@ -36,13 +36,13 @@ def init(params: Params, problem: Problem) -> State:
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step by both factors of each layer."""
-    seen = passed(params, problem)
-    return by_output(by_input(gradients, state, seen.given, problem), seen, problem), state
+    at = activations(params, problem)
+    return by_output(by_input(gradients, state, at.inputs, problem), at, problem), state
 
 
-def passed(params: Params, problem: Problem) -> Pass:
-    """Return the pass of the training inputs through the network."""
-    return curvature.passed(problem.network, params, problem.inputs, problem.output_root)
+def activations(params: Params, problem: Problem) -> Activations:
+    """Return the activations for the training inputs."""
+    return curvature.activations(problem.network, params, problem.inputs, problem.output_root)
 
 
 def cause(params: Params, problem: Problem, kinds: Sequence[str] = curvature.Factors._fields) -> str:
@@ -56,19 +56,19 @@ def cause(params: Params, problem: Problem, kinds: Sequence[str] = curvature.Fac
     )
 
 
-def by_input(gradients: Params, state: State, given: Sequence[Tensor], problem: Problem) -> Params:
-    """Return (A + damping I)^-1 G~ of each layer by what it is given, in the layout of the parameters."""
+def by_input(gradients: Params, state: State, inputs: Sequence[Tensor], problem: Problem) -> Params:
+    """Return (A + damping I)^-1 G~ of each layer from its inputs, in the layout of the parameters."""
     names, (first, *others) = layers(gradients), joined(gradients)
     steps = [state["inverse"][names[0].weight] @ first]
-    for layer, z, gradient in zip(names[1:], given[1:], others, strict=True):
+    for layer, z, gradient in zip(names[1:], inputs[1:], others, strict=True):
         steps.append(divided(gradient.mT, [curvature.with_bias(layer, z)], 1, problem).mT)
     return parted(gradients, steps)
 
 
-def by_output(gradients: Params, seen: Pass, problem: Problem) -> Params:
+def by_output(gradients: Params, at: Activations, problem: Problem) -> Params:
     """Return G~ (B + damping I)^-1 of each layer, in the layout of the parameters."""
-    r = seen.root.shape[-1]
-    steps = (divided(g, curvature.carried_back(seen, k), r, problem) for k, g in enumerate(joined(gradients)))
+    r = at.root.shape[-1]
+    steps = (divided(g, curvature.carried_back(at, k), r, problem) for k, g in enumerate(joined(gradients)))
     return parted(gradients, steps)
 
 

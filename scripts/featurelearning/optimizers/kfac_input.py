@@ -15,5 +15,5 @@ __all__ = ["HYPERPARAMETERS", "MEANINGS", "init", "update"]
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step by the input factor of each layer."""
-    given = problem.network.layer_inputs(params, problem.inputs)
-    return kfac.by_input(gradients, state, given, problem), state
+    inputs = problem.network.layer_inputs(params, problem.inputs)
+    return kfac.by_input(gradients, state, inputs, problem), state

@@ -20,4 +20,4 @@ def init(params: Params, problem: Problem) -> State:
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step by the output factor of each layer."""
-    return kfac.by_output(gradients, kfac.passed(params, problem), problem), state
+    return kfac.by_output(gradients, kfac.activations(params, problem), problem), state

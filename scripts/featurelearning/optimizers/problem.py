@@ -42,9 +42,8 @@ class Optimizer(Protocol):
     It may hold HYPERPARAMETERS, the names that it reads from the problem, each with the least and the largest value
     allowed (None: no bound); MEANINGS, what each of them is in words; EAGER = True where its update branches on its
     state, which torch.compile cannot follow; DECOUPLED = True where weight decay is no part of the objective, but is
-    added to the step (Loshchilov & Hutter 2019); NETWORKS, the modules of the networks that it works on, where these
-    are not all; LABEL, how figures name it, in plain text or as a formula; cause(params, problem), which says for a
-    start from which every model has diverged why that may be and what helps.
+    added to the step (Loshchilov & Hutter 2019); LABEL, how figures name it, in plain text or as a formula;
+    cause(params, problem), which says for a start from which every model has diverged why that may be and what helps.
     """
 
     def init(self, params: Params, problem: Problem) -> State:

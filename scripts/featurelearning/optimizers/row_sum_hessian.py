@@ -1,8 +1,7 @@
 """AdaHessian's update with the row sums of the Hessian, h = H 1, in place of Hutchinson's estimate of its diagonal.
 
 This is what P1's released scripts run: their estimate z * (H z) is that of pytorch_optimizer 3.6.1 to 3.8.0, which
-draws the signs z as randint_like(p, 0, 1) * 2 - 1, whose upper end is exclusive. So every sign is -1, and nothing is
-drawn.
+draws signs by randint_like(p, 0, 1) * 2 - 1. The upper end is exclusive, so that every sign is -1 and z * (H z) = H 1.
 """
 
 import torch
@@ -11,7 +10,7 @@ from featurelearning.networks.dense import Params
 from featurelearning.optimizers import adahessian
 from featurelearning.optimizers.problem import Problem, State
 
-LABEL = "row sums"
+LABEL = "AdaHessian, row sums"
 HYPERPARAMETERS = {"p": (None, None)}
 DECOUPLED = True
 

@@ -63,8 +63,14 @@ def due(count: Tensor) -> bool:
 
 def inverse_root(matrix: Tensor, order: int) -> Tensor:
     """Return matrix^(-1/order) of matrices [m, k, k] of least eigenvalue EPSILON, NaN where one is not finite."""
-    good = matrix.isfinite().all(dim=(1, 2))[:, None, None]
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    values, vectors = torch.linalg.eigh(torch.where(good, matrix, identity))
+    values, vectors = eigenpairs(matrix)
     powers = values.clamp(min=EPSILON) ** (-1 / order)  # rounding may leave less, even below zero
-    return torch.where(good, (vectors * powers[:, None]) @ vectors.mT, torch.nan)
+    return (vectors * powers[:, None]) @ vectors.mT
+
+
+def eigenpairs(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ascending eigenvalues [m, k] and eigenvectors of matrices [m, k, k], NaN where one is not finite."""
+    good = matrix.isfinite().all(dim=(1, 2))
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    values, vectors = torch.linalg.eigh(torch.where(good[:, None, None], matrix, identity))
+    return torch.where(good[:, None], values, torch.nan), torch.where(good[:, None, None], vectors, torch.nan)

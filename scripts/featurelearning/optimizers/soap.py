@@ -2,9 +2,12 @@
 
 For a weight matrix with gradient G [fan_in, fan_out], L and R are averages of G G^T and G^T G, Q_L and Q_R their
 eigenvectors. With M the average of G and V that of (Q_L^T G Q_R)^2, entry by entry, the step is
-Q_L (Q_L^T M Q_R / (sqrt(V) + eps)) Q_R^T, up to the bias correction of both averages. Every PERIOD updates the bases
-take one step of orthogonal iteration; V is kept, but for the order of its entries. The first update finds the bases
-and makes no step. A bias has no basis: its step is Adam's.
+Q_L (Q_L^T M Q_R / (sqrt(V) + eps)) Q_R^T, up to the bias correction of M and V. Every PERIOD updates the bases take one
+step of orthogonal iteration, and V is only permuted with them. The first update finds the bases: its gradient enters L
+and R, not M and V, and only weight decay moves the weights. A bias has no basis: its step is Adam's.
+
+Where a factor has an eigenvalue twice, as zero at the start with fewer inputs than units, rounding chooses its basis:
+runs on other machines agree in distribution, not in digits.
 """
 
 import torch
@@ -13,6 +16,7 @@ from torch import Tensor
 from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
 from featurelearning.networks.layers import layers
+from featurelearning.optimizers import shampoo
 from featurelearning.optimizers.problem import Problem, State
 
 LABEL = "SOAP"
@@ -20,7 +24,7 @@ LABEL = "SOAP"
 BETA1, BETA2, EPSILON, PERIOD = 0.95, 0.95, 1e-8, 10
 EAGER = True  # nine updates of ten leave the bases alone
 DECOUPLED = True
-BASES = {"left": "left_basis", "right": "right_basis"}  # of each side of a weight, by its factor
+BASES = {"left": "left_basis", "right": "right_basis"}  # the basis that belongs to each factor
 
 
 def init(params: Params, problem: Problem) -> State:
@@ -29,8 +33,8 @@ def init(params: Params, problem: Problem) -> State:
     state = {"mean": zeros, "square": zeros, "count": {"updates": dense.counts(params)}}
     for side, axis in (("left", 1), ("right", 2)):
         weights = {layer.weight: params[layer.weight] for layer in layers(params)}
-        square = {key: w.new_zeros(len(w), w.shape[axis], w.shape[axis]) for key, w in weights.items()}
-        state |= {side: square, BASES[side]: square}
+        empty = {key: w.new_zeros(len(w), w.shape[axis], w.shape[axis]) for key, w in weights.items()}
+        state |= {side: empty, BASES[side]: empty}
     return state
 
 
@@ -40,8 +44,9 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
     made = int(count[0, 0, 0])  # the models of a batch are in step
     new = {**state, **factors(gradients, state), "count": {"updates": count + 1}}
     if made == 0:
-        new |= {basis: {key: eigenvectors(f) for key, f in new[side].items()} for side, basis in BASES.items()}
-        return {key: 0 * g for key, g in gradients.items()}, new
+        for side, basis in BASES.items():
+            new[basis] = {key: shampoo.eigenpairs(factor)[1].flip(-1) for key, factor in new[side].items()}
+        return {key: 0 * g for key, g in gradients.items()}, new  # NaN stays
     step, averages = adam(gradients, state, count)
     new |= averages
     return step, new | (iterated(new) if made % PERIOD == 0 else {})
@@ -83,18 +88,9 @@ def iterated(state: State) -> State:
     new = {"square": dict(state["square"]), **{basis: {} for basis in BASES.values()}}
     for side, basis in BASES.items():
         for key, factor in state[side].items():
-            columns = state[basis][key]
-            order = (columns * (factor @ columns)).sum(dim=1).argsort(dim=1, descending=True)
-            sorted_ = columns.take_along_dim(order[:, None], dim=2)
-            new[basis][key] = torch.linalg.qr(factor @ sorted_)[0]
+            product = factor @ state[basis][key]
+            order = (state[basis][key] * product).sum(dim=1).argsort(dim=1, descending=True)
+            new[basis][key] = torch.linalg.qr(product.take_along_dim(order[:, None], dim=2))[0]
             along = order[:, :, None] if side == "left" else order[:, None]
             new["square"][key] = new["square"][key].take_along_dim(along, dim=1 if side == "left" else 2)
     return new
-
-
-def eigenvectors(matrix: Tensor) -> Tensor:
-    """Return the eigenvectors of matrices [m, k, k], of the largest eigenvalue first; NaN where one is not finite."""
-    good = matrix.isfinite().all(dim=(1, 2))[:, None, None]
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    vectors = torch.linalg.eigh(torch.where(good, matrix, identity))[1].flip(-1)
-    return torch.where(good, vectors, torch.nan)

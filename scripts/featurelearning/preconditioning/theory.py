@@ -186,7 +186,6 @@ def measured(study: Study, by: str) -> dict[str, Method]:
             own = each["learning_rate"] is not None
             rate = f"theory.methods.{each['method']}.learning_rate" if own else Method._field_defaults["rate"]
             module = methods.load(each["method"])
-            methods.require_network(each["method"], two_layer_relu)
             found[each["id"]] = Method(module, each["learning_rate"], each["hyperparameters"], rate)
     return found
 

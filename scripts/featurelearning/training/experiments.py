@@ -122,11 +122,10 @@ def faster(task: Task, compiled: Path | None, device: torch.device) -> Compiled 
 def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Run:
     """Train models by one method, as one batch or, where the device has too little memory for it, in parts.
 
-    Raises ValueError or TypeError, before anything is trained, for a method that there is none of or that does not work
-    on the network, for hyper-parameters that are missing, unknown or out of their range, and for arrays that are not
-    finite numbers or do not fit together; see `inputs`.
+    Raises ValueError or TypeError, before anything is trained, for a method that there is none of, for hyper-parameters
+    that are missing, unknown or out of their range, and for arrays that are not finite numbers or do not fit together;
+    see `inputs`.
     """
-    methods.require_network(recipe.method, models.network)
     models, recipe = plain(models, recipe, place.dtype)
     check_hyperparameters(recipe.method, methods.load(recipe.method), recipe.hyperparameters)
     count = len(models.names)

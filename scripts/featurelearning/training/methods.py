@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 
 from featurelearning import optimizers
-from featurelearning.networks.dense import Network
 from featurelearning.optimizers.problem import Optimizer
 
 
@@ -45,19 +44,3 @@ def name_of(module: object) -> str:
 def decoupled(optimizer: Optimizer) -> bool:
     """Return whether a method's weight decay is added to its step instead of the objective."""
     return getattr(optimizer, "DECOUPLED", False)
-
-
-def works_on(optimizer: Optimizer, network: str) -> bool:
-    """Return whether a method works on a network, the name of its module."""
-    return network in getattr(optimizer, "NETWORKS", (network,))
-
-
-def require_network(method: str, network: Network) -> None:
-    """Raise ValueError, naming the methods that there are for it, where a method does not work on a network."""
-    name, module = name_of(network), load(method)
-    if not works_on(module, name):
-        others = ", ".join(other for other, found in known().items() if works_on(found, name))
-        raise ValueError(
-            f"method: {method} works on {', '.join(module.NETWORKS)} alone, but the network is {name}; "
-            f"allowed for it: {others}; choose one of them"
-        )
