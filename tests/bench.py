@@ -91,7 +91,7 @@ def method(name: str, hyperparameters: dict[str, float], steps: int, folder: Pat
         p,
         {key: torch.full((m, 1, 1), value) for key, value in hyperparameters.items()},
         loop.penalised(gradients, 0.0 if methods_by_name.decoupled(optimizer) else DECAY),
-        functools.partial(two_layer_kernels.hessian_product, **about),
+        functools.partial(two_layer_kernels.gradients_along, **about),
         two_layer_relu,
         x,
         curvature.squared_error_root,

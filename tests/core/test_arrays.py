@@ -239,10 +239,10 @@ def kernel(folder, name: str, x, y, params, **others):
         return two_layer_kernels.predict(params, x, folder)
     if name == "gradients":
         return two_layer_kernels.gradients(params, folder, x, y)[1]["weight1"]
-    return two_layer_kernels.hessian_product(params, others.get("v", params), folder, x, y)["weight1"]
+    return two_layer_kernels.gradients_along(params, others.get("v", params), folder, x, y)[2]["weight1"]
 
 
-@pytest.mark.parametrize("name", ["descend", "predict", "gradients", "hessian_product"])
+@pytest.mark.parametrize("name", ["descend", "predict", "gradients", "gradients_along"])
 def test_compiled_code_refuses_what_it_would_read_beyond(tmp_path, name):
     x, y, params = torch.tensor(X), torch.tensor(Y), random_params(np.random.default_rng(1), M, D, H)
     wrong = {
@@ -260,7 +260,7 @@ def test_compiled_code_refuses_what_it_would_read_beyond(tmp_path, name):
     if name == "descend":
         wrong[r"preconditioner: \[4\] .*; allowed: \[3, 4\]"] = {"preconditioner": torch.ones(D, dtype=x.dtype)}
         wrong[r"rate: \[1\] .*; allowed: \[3\]"] = {"rate": torch.ones(1, dtype=x.dtype)}
-    if name == "hessian_product":
+    if name == "gradients_along":
         wrong[r"direction weight2: \[3, 6\]"] = {"v": {**params, "weight2": params["weight2"][..., 0]}}
     for message, change in wrong.items():
         with pytest.raises(ValueError, match=message):

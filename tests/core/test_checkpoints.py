@@ -38,7 +38,7 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> loop.R
     problem = Problem(
         torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1),
         hyperparameters=HYPERPARAMETERS,
-        hessian_product=functools.partial(dense.hessian_product, gradients),
+        gradients_along=functools.partial(dense.gradients_along, gradients),
         network=two_layer_relu,
         inputs=x,
         output_root=curvature.squared_error_root,

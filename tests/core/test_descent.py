@@ -161,7 +161,11 @@ def derivatives(folder, params, x, y, v=None):
     """Return all that the compiled derivatives give, of one direction."""
     about = {"folder": folder, "x": x, "y": y}
     losses, gradients = two_layer_kernels.gradients(params, **about)
-    return losses, gradients, two_layer_kernels.hessian_product(params, v or direction(params), **about)
+    *same, product = two_layer_kernels.gradients_along(params, v or direction(params), **about)
+    np.testing.assert_array_equal(same[0], losses)
+    for key, value in gradients.items():
+        np.testing.assert_array_equal(same[1][key], value)
+    return losses, gradients, product
 
 
 @pytest.mark.parametrize(("m", "n", "d", "h"), SHAPES)
@@ -257,7 +261,8 @@ def test_a_compiled_step_is_one_graph_around_the_derivatives(folder, torch_compi
 
     def along(params: dense.Params) -> dense.Params:
         _, gradients = two_layer_kernels.gradients(params, folder, x, y)
-        product = two_layer_kernels.hessian_product(params, {key: 2 * g for key, g in gradients.items()}, folder, x, y)
+        v = {key: 2 * g for key, g in gradients.items()}
+        product = two_layer_kernels.gradients_along(params, v, folder, x, y)[2]
         return {key: gradients[key] + product[key] for key in params}
 
     with torch.no_grad():
@@ -296,7 +301,7 @@ class Newtonian(types.ModuleType):
         return {}
 
     def update(self, gradients, state, params, problem):
-        product = problem.hessian_product(params, gradients)
+        product = problem.gradients_along(params, gradients)[2]
         return {key: g + product[key] / 100 for key, g in gradients.items()}, state
 
 
@@ -327,7 +332,7 @@ def test_the_workflow_takes_them_and_says_so(folder, torch_compile, monkeypatch,
 def test_the_workflow_gives_a_method_the_compiled_hessian_product(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "featurelearning.optimizers.newtonian", Newtonian("newtonian"))
     fitted("newtonian", compiled=folder)
-    assert Newtonian.given.hessian_product.func is two_layer_kernels.hessian_product
+    assert Newtonian.given.gradients_along.func is two_layer_kernels.gradients_along
 
 
 @IMPORTS

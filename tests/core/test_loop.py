@@ -1,6 +1,7 @@
 """The training loop against plain torch loops: records, weight decay, batching, divergence, compilation."""
 
 import functools
+import types
 
 import numpy as np
 import pytest
@@ -50,8 +51,8 @@ def complete(x: Tensor, y: Tensor, streams: Tensor) -> Problem:
     return Problem(
         torch.linspace(0.1, 2, D, dtype=x.dtype).repeat(len(x), 1),
         hyperparameters=HYPERPARAMETERS,
-        hessian_product=functools.partial(
-            dense.hessian_product, functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
+        gradients_along=functools.partial(
+            dense.gradients_along, functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
         ),
         network=two_layer_relu,
         inputs=x,
@@ -287,3 +288,43 @@ def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
     for key in params:
         assert_close(compiled.params[key][alive], eager.params[key][alive])
         assert compiled.params[key][1].isnan().all()
+
+
+class Curved(types.ModuleType):
+    """A method whose step is g + H v / 10 with v = 2 params; it may say so."""
+
+    def init(self, params, problem):
+        return {}
+
+    def update(self, gradients, state, params, problem):
+        product = problem.gradients_along(params, self.v(state, params, problem))[2]
+        return {key: g + product[key] / 10 for key, g in gradients.items()}, state
+
+    def v(self, state, params, problem):
+        return {key: 2 * value for key, value in params.items()}
+
+
+def test_a_product_that_every_update_asks_for_is_computed_with_the_gradients():
+    params, x, y = task()
+    counts = {}
+
+    def counted(name, function):
+        def call(*given):
+            counts[name] = counts.get(name, 0) + 1
+            return function(*given)
+
+        return call
+
+    closed = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
+    runs = {}
+    for kind in ("asks", "says"):
+        method = Curved("curved")
+        if kind == "says":
+            method.probe = method.v
+        problem = Problem(gradients_along=counted(f"{kind}, along", functools.partial(dense.gradients_along, closed)))
+        options = {"problem": problem, "gradients": counted(f"{kind}, gradients", closed), "weight_decay": 0.1}
+        runs[kind] = fit(params, x, y, method, steps=[0, 7], rate=0.01, **options)
+    # The loop looks at the gradients once before the first step.
+    assert counts == {"asks, gradients": 1 + 7, "asks, along": 7, "says, gradients": 1, "says, along": 7}
+    for key, value in runs["asks"].params.items():
+        assert_close(runs["says"].params[key], value)

@@ -119,7 +119,7 @@ def test_hessian_products_are_the_backward_pass_of_a_backward_pass(case):
     rng = np.random.default_rng(81)
     v = {key: torch.tensor(rng.standard_normal(value.shape)) for key, value in case.params.items()}
     gradients = functools.partial(dense.autograd_gradients, x=case.x, y=case.y, loss=loss_of(case))
-    found = dense.hessian_product(gradients, case.params, v)
+    found = dense.gradients_along(gradients, case.params, v)[2]
     for model in range(M):
         net = case.torchs(model)
         places = list(net.parameters())
@@ -255,7 +255,7 @@ def test_torch_compile_follows_the_whole_update(case, row):
     problem = Problem(
         hyperparameters=row.hyperparameters,
         objective=gradients,
-        hessian_product=functools.partial(dense.hessian_product, gradients),
+        gradients_along=functools.partial(dense.gradients_along, gradients),
         network=case.network,
         inputs=case.x,
         output_root=curvature.squared_error_root,

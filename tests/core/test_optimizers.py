@@ -35,7 +35,7 @@ def problem_of(row: Row, x: Tensor, y: Tensor, models_: slice = slice(None)) -> 
         preconditioner=None if p is None else p[models_].to(x.dtype),
         hyperparameters=row.hyperparameters,
         objective=gradients,
-        hessian_product=functools.partial(dense.hessian_product, gradients),
+        gradients_along=functools.partial(dense.gradients_along, gradients),
         network=two_layer_relu,
         inputs=x,
         output_root=curvature.squared_error_root,
@@ -183,8 +183,8 @@ def quadratic() -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]
     """Return places w, minima c, curvatures a of both signs of sum a (w - c)^2 / 2, and its problem."""
     rng = np.random.default_rng(24)
     places, minima, curvatures = (random_params(rng, M, D, H) for _ in range(3))
-    product = lambda params, v: {key: curvatures[key] * v[key] for key in v}  # noqa: E731
-    return places, minima, curvatures, Problem(hessian_product=product, streams=STREAMS)
+    along = lambda params, v: (None, None, {key: curvatures[key] * v[key] for key in v})  # noqa: E731
+    return places, minima, curvatures, Problem(gradients_along=along, streams=STREAMS)
 
 
 @pytest.mark.parametrize("p", [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0])
@@ -219,7 +219,7 @@ def test_power_zero_is_momentum_with_bias_correction_whatever_the_hessian(method
     problem = problem_of(Row(method, SGD, {"p": 0.0}), x, y)
     anything = lambda *_: {key: value * 1e9 for key, value in random_params(rng, M, D, H).items()}  # noqa: E731
     monkeypatch.setattr(curvature, "diagonal", anything)
-    problem = problem._replace(hessian_product=anything)
+    problem = problem._replace(gradients_along=lambda *_: (None, None, anything()))
     state = method.init(params, problem)
     for _ in range(5):
         seen.append(random_params(rng, M, D, H))
@@ -283,7 +283,8 @@ def test_curvature_whose_square_float32_cannot_hold_still_scales_the_step(p):
         tiny = {key: (a * 1e-25).to(dtype) for key, a in curvatures.items()}
         assert dtype == torch.float64 or not any((a**2).any() for a in tiny.values())
         own = problem._replace(
-            hyperparameters={"p": p}, hessian_product=lambda params, v, a=tiny: {key: a[key] * v[key] for key in v}
+            hyperparameters={"p": p},
+            gradients_along=lambda params, v, a=tiny: (None, None, {key: a[key] * v[key] for key in v}),
         )
         ones = {key: torch.ones_like(a) for key, a in tiny.items()}
         step, _ = adahessian.update(ones, adahessian.init(ones, own), ones, own)
@@ -327,11 +328,11 @@ def test_sophia_asks_for_the_hessian_in_every_tenth_update(task):
 
     def product(params, v):
         asked.append(len(counts))
-        return problem.hessian_product(params, v)
+        return problem.gradients_along(params, v)
 
     state = sophia.init(params, problem)
     for _ in range(31):
-        _, state = sophia.update(params, state, params, problem._replace(hessian_product=product))
+        _, state = sophia.update(params, state, params, problem._replace(gradients_along=product))
         counts.append(state["count"]["updates"].flatten().tolist())
     assert asked == [0, 10, 20, 30] and counts == [[count] * M for count in range(1, 32)]
 

@@ -108,9 +108,15 @@ def autograd_gradients(params: Params, x: Tensor, y: Tensor, loss: Loss) -> tupl
     return losses, gradients
 
 
-def hessian_product(gradients: Callable[[Params], tuple[Tensor, Params]], params: Params, v: Params) -> Params:
-    """Return H v, the derivative of the gradients along v, by forward-mode differentiation of the gradient function."""
-    return torch.func.jvp(lambda at: gradients(at)[1], (params,), (v,))[1]
+def gradients_along(
+    gradients: Callable[[Params], tuple[Tensor, Params]], params: Params, v: Params
+) -> tuple[Tensor, Params, Params]:
+    """Return the losses [m], their gradients and H v, the derivative of these along v, by forward-mode differentiation.
+
+    gradients: params -> (losses, gradients).
+    """
+    (losses, found), (_, product) = torch.func.jvp(gradients, (params,), (v,))
+    return losses, found, product
 
 
 def input_gradients(network: Network, params: Params, x: Tensor) -> Tensor:

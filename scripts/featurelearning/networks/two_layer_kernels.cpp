@@ -160,21 +160,21 @@ template <class T> struct Net {  // parameters, or a direction: then f, r and S 
     b2 = sum;
   }
 
-  void to_product(const T* y, Net& along) {  // a direction becomes H times it
+  void to_product(const T* y, Net& along) {  // parameters become dL/d parameters, a direction H times it
     for (int t = 0; t < tiles; t++) forward<true>(t, &along);
     residuals(y), along.residuals(nullptr);
     for (int t = 0; t < tiles; t++) {
       backward(t, *this), backward(t, along);
       for (int u = 0; u < U; u++) {
-        V vu = v[t].u[u], &wu = along.v[t].u[u], g2 = {};
+        V &vu = v[t].u[u], &cu = along.v[t].u[u], g2 = {}, h2 = {};
         for (int k = 0; k < q; k++) {
-          V &c = along.W[t * q + k].u[u], s = S[k].u[u], sc = along.S[k].u[u];
-          g2 += W[t * q + k].u[u] * sc + c * s, c = vu * sc + wu * s;
+          V &w = W[t * q + k].u[u], &c = along.W[t * q + k].u[u], s = S[k].u[u], sc = along.S[k].u[u];
+          g2 += w * s, h2 += w * sc + c * s, c = vu * sc + cu * s, w = vu * s;
         }
-        wu = g2;
+        vu = g2, cu = h2;
       }
     }
-    along.b2 = along.sum;
+    b2 = sum, along.b2 = along.sum;
   }
 
   void outputs(T* out, int count) {  // of the first samples
@@ -223,10 +223,10 @@ template <class T> void descend(int m, int n, int d, int h, int steps, int threa
   }
 }
 
-// Of the mean (f - y)^2: its gradients at params, or its Hessian's products with a direction (null: gradients), into
-// out; loss [m]. Four arrays each, as in descend.
+// Of the mean (f - y)^2: loss [m], its gradients at params and, where there is a direction, the products of its Hessian
+// with that. Four arrays each, as in descend; direction and products may be null.
 template <class T> void derive(int m, int n, int d, int h, int threads, const T* x, const T* y, T* const* params,
-    T* const* direction, T* const* out, T* loss) {
+    T* const* direction, T* loss, T* const* gradients, T* const* products) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int model = 0; model < m; model++) {
     const size_t a = model;
@@ -234,11 +234,11 @@ template <class T> void derive(int m, int n, int d, int h, int threads, const T*
     net.load(x + a * n * d, n), net.load_or_store(false, params, a);
     if (direction) {
       Net<T> along{n, d, h};
-      along.load_or_store(false, direction, a), net.to_product(y + a * n, along), along.load_or_store(true, out, a);
+      along.load_or_store(false, direction, a), net.to_product(y + a * n, along), along.load_or_store(true, products, a);
     } else {
-      net.to_gradient(y + a * n), net.load_or_store(true, out, a);
+      net.to_gradient(y + a * n);
     }
-    loss[a] = net.loss;
+    net.load_or_store(true, gradients, a), loss[a] = net.loss;
   }
 }
 

@@ -26,7 +26,7 @@ SOURCE = Path(__file__).with_suffix(".cpp")
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-shared", "-fPIC")
 TYPES = {torch.float32: "float", torch.float64: "double"}
 # How many integers and pointers each compiled function takes.
-ARGUMENTS = {"descend": (7, 10), "derive": (5, 6), "predict": (5, 3)}
+ARGUMENTS = {"descend": (7, 10), "derive": (5, 7), "predict": (5, 3)}
 ORDER = ("weight1", "bias1", "weight2", "bias2")
 SHAPES = ("mdh", "m1h", "mh1", "m11")  # of these; m models, d inputs, h units
 
@@ -154,12 +154,13 @@ torch.library.define(
 @torch.library.register_fake("featurelearning::derive")
 def empty(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
     """Return tensors of the shapes that `derive` returns: all that torch.compile needs to know of it."""
-    return [x.new_empty(len(x)), *(torch.empty_like(p, memory_format=torch.contiguous_format) for p in params)]
+    like = [*params, *direction]
+    return [x.new_empty(len(x)), *(torch.empty_like(each, memory_format=torch.contiguous_format) for each in like)]
 
 
 @torch.library.impl("featurelearning::derive", "CPU")
 def derive(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
-    """Return the losses [m] and, in ORDER, their gradients or, where there is a direction, their Hessians times it.
+    """Return the losses [m] and, in ORDER, their gradients and, where there is a direction, their Hessians times it.
 
     folder: of the compiled library. An operator of torch, so that a step around it is compiled as one graph. Raises as
     `sizes`.
@@ -169,10 +170,11 @@ def derive(folder: str, x: Tensor, y: Tensor, params: Sequence[Tensor], directio
     new = empty(folder, x, y, params, direction)
     tensors = [value.contiguous() for value in (x, y, *params, *direction)] + new  # held until the call has ended
     places = [value.data_ptr() for value in tensors]
-    x_y, first, second, loss, out = places[:2], places[2:6], places[6:-5], places[-5], places[-4:]
-    arrays = [(ctypes.c_void_p * 4)(*four) if four else None for four in (first, second, out)]
+    loss = 2 + len(params) + len(direction)
+    fours = (2, 6 if direction else None, loss + 1, loss + 5 if direction else None)  # where in places each four begins
+    arrays = [None if at is None else (ctypes.c_void_p * 4)(*places[at : at + 4]) for at in fours]
     code = entry(build(Path(folder)), "derive", x.dtype)
-    code(m, n, d, h, torch.get_num_threads(), *x_y, *arrays, loss)
+    code(m, n, d, h, torch.get_num_threads(), *places[:2], *arrays[:2], places[loss], *arrays[2:])
     return new
 
 
@@ -197,8 +199,8 @@ def predict(params: Params, x: Tensor, folder: Path) -> Tensor:
     return out[..., None]
 
 
-def hessian_product(params: Params, v: Params, folder: Path, x: Tensor, y: Tensor) -> Params:
-    """Return what `dense.hessian_product` does for the mean squared error, by the library built in a folder."""
+def gradients_along(params: Params, v: Params, folder: Path, x: Tensor, y: Tensor) -> tuple[Tensor, Params, Params]:
+    """Return what `dense.gradients_along` does for the mean squared error, by the library built in a folder."""
     here, direction = ([tensors[key] for key in ORDER] for tensors in (params, v))
-    _, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, direction)
-    return dict(zip(ORDER, found, strict=True))
+    losses, *found = torch.ops.featurelearning.derive(str(folder), x, y, here, direction)
+    return losses, dict(zip(ORDER, found[:4], strict=True)), dict(zip(ORDER, found[4:], strict=True))

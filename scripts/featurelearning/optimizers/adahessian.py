@@ -7,7 +7,6 @@ Source: P1; its released scripts draw no signs, see `row_sum_hessian`.
 """
 
 import torch
-from torch import Tensor
 
 from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
@@ -29,13 +28,17 @@ def init(params: Params, problem: Problem) -> State:
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return the step with Hutchinson's estimate of the diagonal, one draw of signs an update."""
-    return scaled(gradients, state, hutchinson(params, state["count"]["updates"] + 1, problem), problem)
+    return scaled(gradients, state, hutchinson(params, probe(state, params, problem), problem), problem)
 
 
-def hutchinson(params: Params, draw: Tensor, problem: Problem) -> Params:
-    """Return h = z * (H z) for the signs z of a draw [m, 1, 1], whose mean over draws is the diagonal of H."""
-    z = signs.rademacher(problem.streams, draw, params)
-    return {key: z[key] * product for key, product in problem.hessian_product(params, z).items()}
+def probe(state: State, params: Params, problem: Problem) -> Params:
+    """Return the signs of the coming update."""
+    return signs.rademacher(problem.streams, state["count"]["updates"] + 1, params)
+
+
+def hutchinson(params: Params, z: Params, problem: Problem) -> Params:
+    """Return h = z * (H z) for random signs z, whose mean over draws is the diagonal of H."""
+    return {key: z[key] * product for key, product in problem.gradients_along(params, z)[2].items()}
 
 
 def scaled(gradients: Params, state: State, h: Params, problem: Problem) -> tuple[Params, State]:

@@ -12,6 +12,7 @@ from featurelearning.networks.dense import Network, Params
 
 State = dict[str, Params]
 Gradients = Callable[[Params], tuple[Tensor, Params]]
+GradientsAlong = Callable[[Params, Params], tuple[Tensor, Params, Params]]
 
 
 class Problem(NamedTuple):
@@ -20,7 +21,7 @@ class Problem(NamedTuple):
     preconditioner: P of the first layer, [m, d] where it is diagonal (the run is in its eigenbasis) or [m, d, d].
     hyperparameters: by name, what a method lists in HYPERPARAMETERS; one number, or one per model [m, 1, 1].
     objective: params -> (values [m], gradients) of what is minimised, for methods that look beside the present place.
-    hessian_product: (params, v) -> H v, with H the Hessian of each model's data term.
+    gradients_along: (params, v) -> (losses [m], gradients, H v), with H the Hessian of each model's data term.
     network, inputs: what is trained, on which inputs x [m, n, d]. output_root: outputs [m, n, o] -> S [m, n, o, r] with
     S S^T the Hessian of a sample's loss in its outputs. These are for curvature in closed form, see `curvature`.
     streams: two words [m, 2] (int32) per model, which its random numbers come from.
@@ -29,7 +30,7 @@ class Problem(NamedTuple):
     preconditioner: Tensor | None = None
     hyperparameters: Mapping[str, float | Tensor] = MappingProxyType({})
     objective: Gradients | None = None
-    hessian_product: Callable[[Params, Params], Params] | None = None
+    gradients_along: GradientsAlong | None = None
     network: Network | None = None
     inputs: Tensor | None = None
     output_root: Callable[[Tensor], Tensor] | None = None
@@ -43,7 +44,9 @@ class Optimizer(Protocol):
     allowed (None: no bound); MEANINGS, what each of them is in words; EAGER = True where its update branches on its
     state, which torch.compile cannot follow; DECOUPLED = True where weight decay is no part of the objective, but is
     added to the step (Loshchilov & Hutter 2019); LABEL, how figures name it, in plain text or as a formula;
-    cause(params, problem), which says for a start from which every model has diverged why that may be and what helps.
+    probe(state, params, problem), the v for which every update asks for H v, which is then computed together with
+    the gradients; cause(params, problem), which says for a start from which every model has diverged why that may be
+    and what helps.
     """
 
     def init(self, params: Params, problem: Problem) -> State:

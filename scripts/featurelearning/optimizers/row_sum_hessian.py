@@ -19,5 +19,10 @@ init = adahessian.init
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
     """Return AdaHessian's step with h = H 1 at params, over all parameters of a model."""
-    ones = {key: torch.ones_like(value) for key, value in params.items()}
-    return adahessian.scaled(gradients, state, problem.hessian_product(params, ones), problem)
+    row_sums = problem.gradients_along(params, probe(state, params, problem))[2]
+    return adahessian.scaled(gradients, state, row_sums, problem)
+
+
+def probe(state: State, params: Params, problem: Problem) -> Params:
+    """Return ones."""
+    return {key: torch.ones_like(value) for key, value in params.items()}

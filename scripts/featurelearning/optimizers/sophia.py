@@ -9,6 +9,7 @@ import torch
 
 from featurelearning.networks import dense
 from featurelearning.networks.dense import Params
+from featurelearning.optimizers import signs
 from featurelearning.optimizers.adahessian import hutchinson
 from featurelearning.optimizers.problem import Problem, State
 
@@ -30,7 +31,8 @@ def update(gradients: Params, state: State, params: Params, problem: Problem) ->
     count, h = state["count"]["updates"] + 1, state["diagonal"]
     mean = {key: BETA1 * state["mean"][key] + (1 - BETA1) * g for key, g in gradients.items()}
     if int(count[0, 0, 0]) % PERIOD == 1:
-        h = {key: BETA2 * h[key] + (1 - BETA2) * new for key, new in hutchinson(params, count, problem).items()}
+        z = signs.rademacher(problem.streams, count, params)
+        h = {key: BETA2 * h[key] + (1 - BETA2) * new for key, new in hutchinson(params, z, problem).items()}
     step = {key: (mean[key] / (GAMMA * h[key]).clamp(min=EPSILON)).clamp(-1, 1) for key in gradients}
     step = {key: torch.where((mean[key] + h[key]).isfinite(), value, torch.nan) for key, value in step.items()}
     return step, {"mean": mean, "diagonal": h, "count": {"updates": count}}

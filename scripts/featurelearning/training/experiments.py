@@ -19,7 +19,7 @@ from featurelearning.files.checkpoints import Checkpoint
 from featurelearning.networks import dense
 from featurelearning.networks.curvature import Root
 from featurelearning.networks.dense import Network, Params
-from featurelearning.optimizers.problem import Gradients, Problem, check_hyperparameters
+from featurelearning.optimizers.problem import Gradients, GradientsAlong, Problem, check_hyperparameters
 from featurelearning.training import batches, compiling, inputs, methods
 from featurelearning.training.loop import Advance, Measure, Record, Rule, Run, compiled_stepper, schedule, train
 
@@ -77,7 +77,7 @@ class Compiled(NamedTuple):
     """What other code than torch's computes of a task, each function with the values of torch's."""
 
     gradients: Gradients
-    hessian_product: Callable[[Params, Params], Params]
+    gradients_along: GradientsAlong
     predict: Callable[[Params, Tensor], Tensor]  # outputs [m, n, o] for inputs [m, n, d]
 
 
@@ -185,9 +185,9 @@ def fit_batch(models: Models, make_task: MakeTask, recipe: Recipe, place: Place)
     task, rate = make_task(models.network, tensors), tensor(recipe.learning_rate, place)
     fast = faster(task, place.compiled, rate.device)
     gradients = fast.gradients if fast else task.gradients
-    product = fast.hessian_product if fast else functools.partial(dense.hessian_product, gradients)
+    along = fast.gradients_along if fast else functools.partial(dense.gradients_along, gradients)
     problem = problem_of(recipe, place)._replace(
-        hessian_product=product, network=models.network, inputs=tensors["x_train"], output_root=task.output_root
+        gradients_along=along, network=models.network, inputs=tensors["x_train"], output_root=task.output_root
     )
     compiled = None if getattr(module, "EAGER", False) else place.compiled
     advance, step = choose_step(task, compiled, recipe.method, problem, rate, recipe.weight_decay)

@@ -158,11 +158,12 @@ def stepper(rule: Rule) -> Advance:
     (params, state, updates, count) -> (params, state, updates); updates [m] counts the finite updates of each model.
     The rule's learning rate is a tensor, and its problem has the objective where the method asks for it.
     """
-    gradients, optimizer, problem, rate, weight_decay = rule[:5]
+    optimizer, rate, weight_decay = rule.optimizer, rule.learning_rate, rule.weight_decay
     apart = decoupled(optimizer)
 
     def once(params: Params, state: State, updates: Tensor) -> tuple[Params, State, Tensor]:
-        total = gradients(params)[1] if apart else decayed(gradients(params)[1], params, weight_decay)
+        total, problem = derivatives(rule, state, params)
+        total = total if apart else decayed(total, params, weight_decay)
         step, state = optimizer.update(total, state, params, problem)
         step = decayed(step, params, weight_decay) if apart else step
         new = {key: value - dense.each(rate, value) * step[key] for key, value in params.items()}
@@ -178,6 +179,15 @@ def stepper(rule: Rule) -> Advance:
         return params, state, updates
 
     return advance
+
+
+def derivatives(rule: Rule, state: State, params: Params) -> tuple[Params, Problem]:
+    """Return the gradients of the data term and the problem, which knows H v where the method says for which v."""
+    probe, problem = getattr(rule.optimizer, "probe", None), rule.problem
+    if probe is None:
+        return rule.gradients(params)[1], problem
+    known = problem.gradients_along(params, probe(state, params, problem))
+    return known[1], problem._replace(gradients_along=lambda *_: known)
 
 
 def updates_of(params: Params) -> Tensor:

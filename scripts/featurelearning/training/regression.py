@@ -53,5 +53,5 @@ def descend(
 def functions(kernels: ModuleType, x: Tensor, y: Tensor, folder: Path) -> Compiled | None:
     """Return the compiled gradients, Hessian products and predictions, or None where they cannot be built."""
     about = {"folder": folder, "x": x, "y": y}
-    found = [functools.partial(function, **about) for function in (kernels.gradients, kernels.hessian_product)]
+    found = [functools.partial(function, **about) for function in (kernels.gradients, kernels.gradients_along)]
     return kernels.build(folder) and Compiled(*found, functools.partial(kernels.predict, folder=folder))
