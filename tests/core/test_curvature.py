@@ -24,6 +24,10 @@ def general(loss, x: Tensor, y: Tensor):
     return functools.partial(dense.autograd_gradients, x=x, y=y, loss=loss)
 
 
+def one_by_one(params: dict[str, Tensor], x: Tensor, y: Tensor):
+    return dense.one_by_one(two_layer_relu.cross_entropy_gradients, params, x, y)
+
+
 def squared(f: Tensor, y: Tensor) -> Tensor:
     return functional.mse_loss(f[:, 0], y)
 
@@ -34,6 +38,7 @@ LOSSES = {  # name: outputs, torch's loss, our root, our gradients
     "squared error, closed form": (*SQUARED, closed_form),
     "squared error, general": (*SQUARED, functools.partial(general, two_layer_relu.mean_squared_error)),
     "three classes": (3, *CLASSES, functools.partial(general, two_layer_relu.cross_entropy)),
+    "three classes, closed form": (3, *CLASSES, lambda x, y: functools.partial(one_by_one, x=x, y=y)),
     "two classes": (2, *CLASSES, functools.partial(general, two_layer_relu.cross_entropy)),
 }
 

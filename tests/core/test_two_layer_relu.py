@@ -48,6 +48,7 @@ LOSSES = {  # name: outputs, ours, torch's
     "mse": (1, two_layer_relu.mean_squared_error, lambda f, y: functional.mse_loss(f[:, 0], y)),
     "cross entropy": (CLASSES, two_layer_relu.cross_entropy, functional.cross_entropy),
 }
+CLOSED = {"mse": two_layer_relu.mse_gradients, "cross entropy": two_layer_relu.cross_entropy_gradients}
 
 
 def test_kaiming_uniform_has_torchs_law_and_zero_biases():
@@ -123,13 +124,14 @@ def test_general_gradients_are_each_models_own(name, point):
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_closed_form_is_autograds(point, seed):
-    params, x, y = problem(seed=seed)
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_closed_form_is_autograds(name, point, seed):
+    params, x, y = problem(LOSSES[name][0], seed=seed)
     params = POINTS[point](params)
-    losses, gradients = two_layer_relu.mse_gradients(params, x, y)
+    losses, gradients = CLOSED[name](params, x, y)
     assert gradients.keys() == params.keys()
     for model in range(M):
-        value, wanted = torch_gradients(params, x, y, model, LOSSES["mse"][2])
+        value, wanted = torch_gradients(params, x, y, model, LOSSES[name][2])
         assert_close(losses[model], value)
         for key in params:
             assert gradients[key][model].shape == params[key][model].shape
@@ -144,15 +146,28 @@ def test_gradients_are_the_slopes_of_the_loss(name, point):
     params = POINTS[point](params)
     wanted = finite_differences(lambda moved: loss(moved, x, y).sum(), params)
     paths = [dense.autograd_gradients(params, x, y, loss)]
-    paths += [two_layer_relu.mse_gradients(params, x, y)] if name == "mse" else []
+    paths.append(CLOSED[name](params, x, y))
     for _, gradients in paths:
         for key in params:
             assert_close(gradients[key], wanted[key], DIFFERENCES)
 
 
-def test_the_closed_form_is_within_float32_of_float64():
-    params, x, y = problem()
-    single = two_layer_relu.mse_gradients({key: v.float() for key, v in params.items()}, x.float(), y.float())[1]
-    for key, wanted in two_layer_relu.mse_gradients(params, x, y)[1].items():
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_closed_form_is_within_float32_of_float64(name):
+    params, x, y = problem(LOSSES[name][0])
+    labels = y.float() if name == "mse" else y
+    single = CLOSED[name]({key: v.float() for key, v in params.items()}, x.float(), labels)[1]
+    for key, wanted in CLOSED[name](params, x, y)[1].items():
         assert single[key].dtype == torch.float32
         assert_close(single[key], wanted, 1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_one_model_after_the_other_has_the_gradients_of_the_batch(name):
+    params, x, y = problem(LOSSES[name][0])
+    losses, wanted = CLOSED[name](params, x, y)
+    found = dense.one_by_one(CLOSED[name], params, x, y)
+    assert_close(found[0], losses)
+    assert found[1].keys() == wanted.keys()
+    for key, value in wanted.items():
+        assert_close(found[1][key], value)

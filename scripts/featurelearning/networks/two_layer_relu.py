@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from featurelearning.networks import dense
 from featurelearning.networks import two_layer_kernels as kernels
@@ -93,3 +94,24 @@ def mse_gradients(params: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]
         "bias2": residual.sum(dim=-1)[:, None, None],
     }
     return (error**2).mean(dim=-1), gradients
+
+
+def cross_entropy_gradients(params: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+    """Return the losses [m] and gradients of the mean cross-entropy in closed form.
+
+    With features H, p = softmax(f), e = (p - onehot(y)) / n and e1 = 1[H > 0] * (e W2^T): dL/dW2 = H^T e and
+    dL/dW1 = X^T e1; the biases have the sums of e and e1 over samples. Same values as `dense.autograd_gradients`.
+    x [m, n, d], y [m, n] integers. Source: the chain rule.
+    """
+    features = hidden(params, x)
+    log_p = torch.baddbmm(params["bias2"], features, params["weight2"]).log_softmax(dim=-1)
+    error = (log_p.exp() - functional.one_hot(y, log_p.shape[-1])) / y.shape[-1]
+    # Many times as fast as a mask and a product.
+    back = torch.ops.aten.threshold_backward(torch.bmm(error, params["weight2"].mT), features, 0)
+    gradients = {
+        "weight1": torch.bmm(x.mT, back),
+        "bias1": back.sum(dim=1, keepdim=True),
+        "weight2": torch.bmm(features.mT, error),
+        "bias2": error.sum(dim=1, keepdim=True),
+    }
+    return -log_p.gather(-1, y[..., None]).mean(dim=(-1, -2)), gradients
