@@ -41,8 +41,8 @@ status: $(READY)     ## say what is done, stale, missing or failed (with the ARG
 data: $(READY)       ## fetch MNIST and Fashion-MNIST into the cache (on a login node, for compute nodes without a network)
 	$(BIN)/snakemake --cores $(CORES) mnist fashion_mnist $(ARGS)
 
-test: $(READY)       ## run the tests, CORES files at a time
-	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY)       ## run the tests, a file more at a time than CORES: those of Slurm mostly wait
+	$(BIN)/pytest --numprocesses $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(READY)  ## run the tests that take too long for every change: twenty kills
 	$(BIN)/pytest -m long $(ARGS)

@@ -3,11 +3,12 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from repository import ROOT, reproduce
+from repository import ROOT, reproduce, require
 
 # Rule scripts are no package, and each paper's tests have helpers of their own.
 sys.path[:0] = [
@@ -27,19 +28,35 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
+def common(tmp_path_factory) -> Path:
+    """Return the folder of temporary files that all processes of pytest share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if SIDE_BY_SIDE else own
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A copy of the repository in which tiny.yaml has run (`repository.reproduce`), one for all processes of pytest.
 
     It is only to be read: others copy it meanwhile. Its path has a blank and an umlaut, as people's have.
     """
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if SIDE_BY_SIDE else shared
+    shared = common(tmp_path_factory)
     folder, failure = shared / "fertig ü" / "repo", shared / "failure.txt"
     with FileLock(shared / "finished.lock"):
         if not folder.exists() and (said := reproduce(folder)):
             failure.write_text(said, encoding="utf-8")
     assert not failure.exists(), failure.read_text(encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """A folder in which the C++ of the two-layer network is built, one for all processes of pytest."""
+    from featurelearning.networks import two_layer_kernels  # torch, only now
+
+    folder = common(tmp_path_factory) / "compiled"
+    with FileLock(f"{folder}.lock"):
+        require(two_layer_kernels.build(folder), "no C++ compiler, g++ or clang++: what it builds was not tried")
     return folder
 
 

@@ -15,7 +15,6 @@ from featurelearning.optimizers import adam, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import descent, loop
 from references import HYPERPARAMETERS, METHODS, StopAt, random_params
-from repository import require
 
 M, D, H, N = 3, 5, 8, 20
 STEPS = loop.schedule(60, 8)
@@ -23,10 +22,8 @@ RATES = [0.05, 300.0, 0.02]  # the second model diverges
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    found = two_layer_kernels.build(tmp_path_factory.mktemp("compiled"))
-    require(found, "no C++ compiler, g++ or clang++: the compiled descent was not tried")
-    return found
+def library(compiled):
+    return two_layer_kernels.build(compiled)
 
 
 def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> loop.Run:

@@ -31,15 +31,13 @@ SHAPES = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    found = tmp_path_factory.mktemp("compiled")
-    require(two_layer_kernels.build(found), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
-    return found
+def folder(compiled):
+    return compiled
 
 
 @pytest.fixture(scope="module")
-def library(folder):
-    return two_layer_kernels.build(folder)
+def library(compiled):
+    return two_layer_kernels.build(compiled)
 
 
 def task(m, n, d, h, full, dtype=torch.float64):

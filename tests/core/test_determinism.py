@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from featurelearning.networks import two_layer_kernels, two_layer_relu
+from featurelearning.networks import two_layer_relu
 from featurelearning.preconditioning import single_index
 from featurelearning.seeding import generator
 from featurelearning.training import regression
 from featurelearning.training.experiments import Models, Place, Recipe
 from references import assert_close
-from repository import require
 
 SPECTRUM = np.array([10.0] + [0.1] * 9)
 SETTINGS = {"steps": 300, "records": 10, "learning_rate": 0.03, "weight_decay": 1e-6}
@@ -42,11 +41,8 @@ def trained(seeds, p=0.5, **options):
 
 @pytest.mark.parametrize("step", ["eager", "descent"])
 @pytest.mark.parametrize("size", [1, 3])
-def test_single_precision_in_shards_of_any_size_ends_within_a_percent(size, step, tmp_path_factory):
-    folder = tmp_path_factory.getbasetemp() / "compiled"
-    compiled = None if step == "eager" else folder
-    if compiled:
-        require(two_layer_kernels.build(folder), "no C++ compiler, g++ or clang++: the compiled descent was not tried")
+def test_single_precision_in_shards_of_any_size_ends_within_a_percent(size, step, request):
+    compiled = None if step == "eager" else request.getfixturevalue("compiled")
     whole = trained(range(10), compiled=compiled)
     assert whole.step == step
     parts = [trained(range(first, min(first + size, 10)), compiled=compiled) for first in range(0, 10, size)]

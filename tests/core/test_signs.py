@@ -46,7 +46,8 @@ def test_the_estimate_of_a_diagonal_is_unbiased():
     h = torch.tensor(np.random.default_rng(6).standard_normal((20, 20)))
     h = h + h.T
     like = {"a": torch.zeros(1, 4, 5, dtype=torch.float64)}
-    draws = torch.cat([flat(draw, STREAMS[:1], like) for draw in range(20_000)])
+    numbers, streams = torch.arange(20_000.0)[:, None, None], STREAMS[:1].expand(20_000, 2)
+    draws = signs.rademacher(streams, numbers, {"a": like["a"].expand(20_000, 4, 5)})["a"].flatten(1)
     estimate = (draws * (draws @ h)).mean(dim=0)
     spread = (h.square().sum(dim=1) - h.diag() ** 2).sqrt() / len(draws) ** 0.5
     assert ((estimate - h.diag()).abs() < 5 * spread).all()
