@@ -15,9 +15,9 @@ sys.path[:0] = [
     str(path) for floor in ("scripts", "tests") for path in sorted((ROOT / floor).iterdir()) if path.is_dir()
 ]
 
-# Files that take minutes come first, so that they do not end last where files run side by side. Slurm's wait more than
-# they compute: whatever else there is fills the time.
-FIRST = ("test_slurm.py", "test_kills.py", "test_workflow.py", "test_faults.py")
+# Files that take minutes come first, so that they do not end last where files run side by side: Slurm's wait more than
+# they compute, and the kills wait for the finished copy. Whatever else there is fills the time.
+FIRST = ("test_slurm.py", "test_kills.py")
 SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
 
 if SIDE_BY_SIDE:  # before torch is imported

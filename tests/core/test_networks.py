@@ -29,7 +29,7 @@ from reference_kronecker import factors
 from reference_optimizers import of_hessian
 from references import MONTE_CARLO, assert_close
 
-N, CLASSES, STEPS, DECAY = 15, 3, 20, 0.3
+N, CLASSES, STEPS, DECAY = 15, 3, 10, 0.3
 NETWORKS = {  # the module, widths of its hidden layers, and what stands between its layers in torch
     "two-layer ReLU": (two_layer_relu, (7,), nn.ReLU),
     "linear": (linear, (7,), nn.Identity),

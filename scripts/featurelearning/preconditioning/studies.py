@@ -72,7 +72,7 @@ TRANSFER = Study(
     case="source_case",
     figures={"transfer": "error after transfer"},
     training=("train_single_index",),
-    core_minutes=10,
+    core_minutes=45,
 )
 OOD = Study(
     "ood",
