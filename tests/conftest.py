@@ -16,7 +16,7 @@ sys.path[:0] = [
 ]
 
 # Files that take minutes come first, so that they do not end last where files run side by side: Slurm's wait more than
-# they compute, and the kills wait for the finished copy. Whatever else there is fills the time.
+# they compute, and the kills wait for the finished copy. Other files that need the copy come when it is likely there.
 FIRST = ("test_slurm.py", "test_kills.py")
 SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
 
@@ -25,7 +25,13 @@ if SIDE_BY_SIDE:  # before torch is imported
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+    waiting = {item.path for item in items if "finished" in item.fixturenames}
+
+    def place(item) -> int:
+        name = item.path.name
+        return FIRST.index(name) if name in FIRST else len(FIRST) + (item.path in waiting)
+
+    items.sort(key=place)
 
 
 def common(tmp_path_factory) -> Path:
