@@ -1,4 +1,4 @@
-"""SAM beside what theory says of its step; the plain loop is its row in test_optimizers.py."""
+"""SAM beside what theory says of its step; the plain loop is its row in method_table.py."""
 
 import functools
 
