@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from featurelearning.networks import curvature, dense, two_layer_relu
-from featurelearning.optimizers import adahessian, adam, sgd, sigma_power
+from featurelearning.optimizers import adahessian, adam, muon, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from featurelearning.training import compiling, loop
@@ -268,6 +268,7 @@ def compile_cache(tmp_path_factory):
         ("closed form", sigma_power),
         ("autograd", adam),
         pytest.param("closed form", adahessian, marks=pytest.mark.long),
+        pytest.param("closed form", muon, marks=pytest.mark.long),
     ],
 )
 def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from featurelearning.optimizers import muon
 from featurelearning.optimizers.problem import Problem
@@ -74,3 +75,14 @@ def test_what_has_rank_one_moves_along_its_gradient_by_f_of_one():
     for key, factor in (("bias1", 6**0.5), ("weight2", 1.0), ("bias2", 1.0)):
         unit = gradients[key] / torch.linalg.matrix_norm(gradients[key], keepdim=True)
         assert_close(step[key], factor * float(spread(np.ones(1))[0]) * unit)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1, 6), (3, 6, 1)])
+def test_a_single_row_or_column_takes_no_product(shape):
+    """torch.compile does not end on the steps of one entry, which it would write out as one expression."""
+    with FlopCounterMode(display=False) as counter:
+        muon.orthogonalised(random(*shape))
+    assert counter.get_total_flops() == 0
+    with FlopCounterMode(display=False) as counter:
+        muon.orthogonalised(random(3, 2, 6))
+    assert counter.get_total_flops() > 0

@@ -42,14 +42,25 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     """Return U f(S / |S|) V^T of matrices U S V^T [m, k, l], f five times s <- a s + b s^3 + c s^5; zero stays zero.
 
     |S| is the Frobenius norm. f maps 0.0016 to 1 into 0.68 to 1.21 and comes no nearer to 1: the slope at 0 that lifts
-    small singular values so fast leaves no fixed point there. A matrix of rank one has S / |S| = 1, f(1) = 0.696.
+    small singular values so fast leaves no fixed point there. A single row or column has S / |S| = 1, f(1) = 0.696, and
+    needs no product: torch.compile would write the steps of one entry out as a single expression, of exponential size.
     """
     a, b, c = COEFFICIENTS
     x = matrix.mT if matrix.shape[1] > matrix.shape[2] else matrix  # the smaller Gram matrix
     largest = x.abs().amax(dim=(1, 2), keepdim=True)
     x = x / torch.where(largest > 0, largest, 1.0)  # no square overflows or vanishes; NaN stays
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1)
+    if x.shape[1] == 1:
+        return lifted(1.0) * x.reshape(matrix.shape)
     for _ in range(STEPS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x.mT if matrix.shape[1] > matrix.shape[2] else x
+
+
+def lifted(s: float) -> float:
+    """Return f of a singular value s; see `orthogonalised`."""
+    a, b, c = COEFFICIENTS
+    for _ in range(STEPS):
+        s = a * s + b * s**3 + c * s**5
+    return s
