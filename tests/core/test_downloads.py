@@ -218,6 +218,19 @@ def test_intact_files_are_not_fetched_again_and_damaged_ones_are(folder, tmp_pat
     assert fetch_error([], cache).startswith("no source gave two-idx; tried:")
 
 
+def test_files_that_another_run_fetched_meanwhile_stay_as_they_are(folder, tmp_path):
+    cache, inodes = tmp_path / "cache", []
+
+    def collect(place, files, scratch):
+        folders.from_folder(place, files, scratch)
+        downloads.fetch(FILES, [folder_source(folder)], cache, "")
+        inodes.extend(path.stat().st_ino for path in sorted(cache.glob("*-idx")))
+
+    downloads.fetch(FILES, [Source("folder", str(folder), collect)], cache, "")
+    assert_complete(cache)
+    assert [path.stat().st_ino for path in sorted(cache.iterdir())] == inodes
+
+
 @pytest.mark.parametrize("name", CONTENT)
 def test_a_wrong_checksum_names_file_expected_and_got_and_leaves_nothing(folder, tmp_path, name):
     files = [file._replace(sha256=WRONG) if file.name == name else file for file in FILES]

@@ -31,7 +31,7 @@ SMALLER = [
 
 PAPER = "results/preconditioning"
 TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
-HERE = {"plot_preconditioning", "judge", *STUDIES, *(f"aggregate_{study}" for study in STUDIES)}
+HERE = {"mnist", "plot_preconditioning", "judge", *STUDIES, *(f"aggregate_{study}" for study in STUDIES)}
 SECONDS = 600  # that a run may take
 TUNED = {arm: f"{PAPER}/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 

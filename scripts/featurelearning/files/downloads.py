@@ -51,6 +51,10 @@ def _is_intact(path: Path, sha256: str) -> bool:
     return path.is_file() and pooch.file_hash(str(path), alg="sha256") == sha256
 
 
+def _missing(files: Sequence[File], folder: Path) -> list[File]:
+    return [file for file in files if not _is_intact(folder / file.name, file.sha256)]
+
+
 def from_mirror(place: str, files: Sequence[File], scratch: Path) -> None:
     """Download place + name + .gz for each file, check the .gz and unpack it."""
     download = pooch.HTTPDownloader(timeout=HTTP_TIMEOUT, chunk_size=1 << 20)
@@ -129,15 +133,15 @@ def _collect_from_any(sources: Sequence[Source], files: Sequence[File], scratch:
 def fetch(files: Sequence[File], sources: Sequence[Source], destination: Path, remedy: str) -> None:
     """Leave the files in the folder destination, taken from the first source that has them all.
 
-    Files that are there with the right SHA-256 stay as they are. The others appear whole or not at all, by a rename
-    from a temporary folder within destination. Raises FetchError, ending in remedy, if every source fails.
+    Files that are there with the right SHA-256 stay as they are, those too that another run fetched meanwhile: a newer
+    file would have it compute again. The others appear whole or not at all, by a rename from a temporary folder within
+    destination. Raises FetchError, ending in remedy, if every source fails.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    wanted = [file for file in files if not _is_intact(destination / file.name, file.sha256)]
-    if wanted:
+    if wanted := _missing(files, destination):
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=destination) as scratch:
             _collect_from_any(sources, wanted, Path(scratch), remedy)
-            for file in wanted:
+            for file in _missing(wanted, destination):
                 os.replace(Path(scratch) / file.name, destination / file.name)
     LOG.info("%d files in %s, each with the right SHA-256", len(files), destination)
 
