@@ -5,10 +5,11 @@ from featurelearning.preconditioning.studies import OOD
 
 ACCURACIES = tuple(f"accuracy_{name}" for name in ("in_distribution", "flipped_noise", "flipped_digits"))
 CELL = ("arm", "seed")
+TUNING = ("tuning_accuracy", "tuning_early_accuracy")
 MEASURES = (*ACCURACIES, "diverged_at", "first_layer_change")
 LAYOUT = {name: (CELL, "f8") for name in ACCURACIES} | {"diverged_at": (CELL, "i4")}
 LAYOUT |= {"first_layer_change": (CELL, "f8"), "at_grid_edge": (CELL, "i1")}
-LAYOUT["tuning_accuracy"] = (("arm", "candidate"), "f8")
+LAYOUT |= {name: (("arm", "candidate"), "f8") for name in TUNING}
 
 with joblog.of(snakemake):
     params, expected = snakemake.params, snakemake.params.expected
@@ -34,7 +35,8 @@ with joblog.of(snakemake):
         arm = records.cell(choice)["arm"]
         places = {"arm": arm, "candidate": choice["candidate"].values}
         result["at_grid_edge"].loc[{"arm": arm}] = choice["at_grid_edge"].item()
-        result["tuning_accuracy"].loc[places] = choice["tuning_accuracy"].values
+        for name in TUNING:
+            result[name].loc[places] = choice[name].values
         for name in params.tuned[arm]:
             result[name].loc[{"arm": arm}] = choice[name].values[choice["chosen"].item()]
             result[f"tuning_{name}"].loc[places] = choice[name].values

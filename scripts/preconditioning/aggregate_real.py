@@ -6,12 +6,13 @@ from featurelearning.files import joblog, records
 from featurelearning.preconditioning.studies import REAL
 
 CELL = ("pair", "arm", "seed")
+TUNING = ("tuning_accuracy", "tuning_early_accuracy")
 REFERENCE = ("pair", "seed")
 TRAINED = ("accuracy_source", "accuracy_target", "first_layer_change", "diverged_at")
 LAYOUT = {name: (CELL, "f8") for name in TRAINED[:3]} | {"diverged_at": (CELL, "i4")}
 LAYOUT |= {"accuracy_random": (REFERENCE, "f8"), "accuracy_specialised": (REFERENCE, "f8")}
 LAYOUT |= {"learning_rate": (CELL, "f8"), "at_grid_edge": (CELL, "i1"), "specialised_p": (("pair",), "f8")}
-LAYOUT["tuning_accuracy"] = (("pair", "arm", "rate"), "f8")
+LAYOUT |= {name: (("pair", "arm", "rate"), "f8") for name in TUNING}
 
 
 def place(shard) -> dict:
@@ -41,7 +42,8 @@ with joblog.of(snakemake):
         cell = {"pair": same, "arm": made_with["arm"]["id"]}
         result["learning_rate"].loc[cell] = choice["learning_rate"].values[choice["chosen"].item()]
         result["at_grid_edge"].loc[cell] = choice["at_grid_edge"].item()
-        result["tuning_accuracy"].loc[cell] = choice["tuning_accuracy"].values
+        for name in TUNING:
+            result[name].loc[cell] = choice[name].values
     records.gather(result, snakemake.input.evaluate, expected["evaluate"], place, [*TRAINED, "accuracy_random"])
     records.require_finite(result, [*TRAINED[:3], "accuracy_random"], result["diverged_at"])
     best = np.nan_to_num(result["tuning_accuracy"].max("rate").transpose("pair", "arm").values).argmax(axis=1)

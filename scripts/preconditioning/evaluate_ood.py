@@ -14,7 +14,7 @@ from featurelearning.training import measures, shards
 with joblog.of(snakemake):
     params = snakemake.params
     torch.set_num_threads(params.threads)
-    mnist = image_sets.load_mnist(Path(snakemake.input.train_images_idx3).parent)
+    mnist = image_sets.load(params.source, Path(snakemake.input.source[0]).parent)
     data = records.read(snakemake.input.data, params.expected["data"])
     model = records.read(snakemake.input.model, params.expected["model"])
     accuracies = {name: [] for name in ("in_distribution", "flipped_noise", "flipped_digits")}

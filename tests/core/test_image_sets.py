@@ -164,7 +164,7 @@ def test_a_file_that_is_too_long_is_refused(tmp_path):
 
 
 def test_load_flattens_images(tmp_path):
-    data = image_sets.load_mnist(write_mnist(tmp_path))
+    data = image_sets.read_mnist(write_mnist(tmp_path))
     assert [array.shape for array in data] == [(3, 784), (3,), (3, 784), (3,)]
     assert all(array.dtype == np.uint8 for array in data)
 
@@ -172,19 +172,19 @@ def test_load_flattens_images(tmp_path):
 @pytest.mark.parametrize("fault", [{"side": 27}, {"n_labels": 2}, {"label": 10}], ids=["side", "count", "label"])
 def test_files_that_do_not_fit_each_other_are_refused(tmp_path, fault):
     with pytest.raises(ValueError, match=r"train-\*: images of shape .*; expected .* up to 9\. Remedy: delete"):
-        image_sets.load_mnist(write_mnist(tmp_path, **fault))
+        image_sets.read_mnist(write_mnist(tmp_path, **fault))
 
 
 def test_facts_about_mnist():
     """Of the real files, fetched into the repository's cache where they are missing."""
     fetch_set("mnist", CACHE, None, None)
-    mnist = image_sets.load_mnist(CACHE)
+    mnist = image_sets.load("mnist", CACHE)
     assert [array.shape for array in mnist] == [(60_000, 784), (60_000,), (10_000, 784), (10_000,)]
     assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert mnist.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(mnist.train_labels).tolist() == counts
-    assert (mnist.train_images.min(), mnist.train_images.max()) == (0, 255)
+    assert (mnist.train_images.min(), mnist.train_images.max()) == (0, 1)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])

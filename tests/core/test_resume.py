@@ -73,7 +73,7 @@ def test_a_folder_that_never_ran_on_slurm_asks_no_queue(tmp_path, monkeypatch):
 
 def test_scripts_of_this_folder_are_stopped_and_no_others(queue, tmp_path):
     queue.write_text("")
-    here, there = (sleeper(tmp_path / name, ".snakemake/scripts/tmp.train_ood.py") for name in ("here", "there"))
+    here, there = (sleeper(tmp_path / name, ".snakemake/scripts/tmp.train_images.py") for name in ("here", "there"))
     try:
         resume.stop_jobs(tmp_path / "here")
         assert not psutil.pid_exists(here.pid) and there.poll() is None

@@ -30,10 +30,10 @@ SMALLER = [
 ]
 
 PAPER = "results/preconditioning"
-TRAINING = {"train_single_index", "tune_ood", "train_ood"}  # the rules that get a GPU
+TRAINING = {"train_single_index", "tune_images", "train_images"}  # the rules that get a GPU
 HERE = {"mnist", "plot_preconditioning", "judge", *STUDIES, *(f"aggregate_{study}" for study in STUDIES)}
 SECONDS = 600  # that a run may take
-TUNED = {arm: f"{PAPER}/ood/tune/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
+TUNED = {arm: f"{PAPER}/ood/tune/mnist/{arm}.nc" for arm in ("adam", "momentum", "sgd")}
 
 # Python imports a module of this name by itself. In a job's script it writes down which GPUs the job sees.
 SITECUSTOMIZE = """\
@@ -81,7 +81,9 @@ class Ended(NamedTuple):
 
     def of(self, arm: str) -> list[dict[str, str]]:
         """Return the jobs that tuned an arm, in the order of their start."""
-        return sorted((job for job in self.jobs if job["Comment"] == f"rule_tune_ood_wildcards_{arm}"), key=number)
+        return sorted(
+            (job for job in self.jobs if job["Comment"] == f"rule_tune_images_wildcards_ood_mnist_{arm}"), key=number
+        )
 
     def log(self, job: dict[str, str]) -> str:
         """Return what Slurm has written of a job that failed."""
@@ -230,7 +232,7 @@ def unfinished(finished: Path, folder: Path, before: str) -> Path:
     shutil.copytree(finished, folder, symlinks=True)
     for path in TUNED.values():
         (folder / path).unlink()
-    script, first = folder / "scripts/preconditioning/tune_ood.py", "    image_training.tune("
+    script, first = folder / "scripts/preconditioning/tune_images.py", "    image_training.tune("
     text = script.read_text(encoding="utf-8")
     assert first in text
     script.write_text(text.replace(first, before + first), encoding="utf-8")
@@ -247,7 +249,7 @@ def runs(installed, request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
     fresh = copy_of_repository(folder / "through")
-    resources = [f"tune_ood:runtime={MINUTES}", "tune_ood:gpu=1", "tune_ood:slurm_partition=gpu"]
+    resources = [f"tune_images:runtime={MINUTES}", "tune_images:gpu=1", "tune_images:slurm_partition=gpu"]
     three = ["--rerun-triggers", "mtime", "--set-resources", *resources]
     three += ["--config", CACHE, NEVER, "--", *TUNED.values()]
     with slurm.Cluster() as cluster:
@@ -329,7 +331,7 @@ def test_a_job_that_needs_more_time_saves_its_state_and_gets_it_for_the_rest(run
     limits = [job["Timelimit"] for job in (first, *others, last)]
     assert limits == ["00:01:00", "00:02:00", "00:03:00"][: len(limits)]
     assert "DUE TO TIME LIMIT" in runs.faults.log(first)
-    log = (runs.faults.folder / "results/logs/preconditioning/ood/tune/momentum.log").read_text(encoding="utf-8")
+    log = (runs.faults.folder / "results/logs/preconditioning/ood/tune/mnist/momentum.log").read_text(encoding="utf-8")
     reached = re.search(r"^training goes on after step (\d+), saved in results/state/", log, re.MULTILINE)
     assert reached and 0 < int(reached[1]) < 20
     assert alike(TUNED["momentum"], runs.faults.folder, finished)
@@ -341,7 +343,7 @@ def test_a_job_that_cannot_succeed_fails_and_says_why_and_the_others_go_on(runs)
     assert [job["State"] for job in faults.of("sgd")] == ["FAILED"] * 3
     assert {arm for arm, path in TUNED.items() if (faults.folder / path).exists()} == {"adam", "momentum"}
     why = "every model diverged, the first in step 2: sgd learning rate 1e+30 seed 1000, sgd learning rate 1e+31 seed"
-    assert "Logfile results/logs/preconditioning/ood/tune/sgd.log:" in faults.output and why in faults.output
+    assert "Logfile results/logs/preconditioning/ood/tune/mnist/sgd.log:" in faults.output and why in faults.output
 
 
 def test_what_a_killed_run_left_in_the_queue_is_cancelled_before_it_goes_on(runs, finished):

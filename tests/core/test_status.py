@@ -9,7 +9,7 @@ import pytest
 
 from repository import CACHE, FIGURES, ROOT, TINY, tiny
 from workflow.core import status
-from workflow.preconditioning import grid
+from workflow.preconditioning import grid, image_grid
 
 HEAD = "Building DAG of jobs...\noutput_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 TRAIN = "results/preconditioning/noise/train/a/High_{}.nc"
@@ -173,8 +173,8 @@ def test_a_finished_run_with_another_seed_asked_for(finished):
     cfg = tiny(seeds=4)
     trained = len([path for path in grid.trained_files(cfg) if "/ood/" not in path])
     assert found["train_single_index"] == [trained // 2, 0, trained // 2, 0, 0, trained]
-    tuned = len(grid.ood_arms(cfg))
-    assert found["tune_ood"] == [tuned, 0, 0, 0, 0, tuned]
+    tuned = len(image_grid.arms(cfg, "ood"))
+    assert found["tune_images"] == [tuned, 0, 0, 0, 0, tuned]
     assert found["plot_preconditioning"] == [0, 2 * len(FIGURES), 0, 0, 0, 2 * len(FIGURES)]
     for table in ("check_diagnosis", "check_stability"):
         assert found[table] == [0, 3, 0, 0, 0, 3]

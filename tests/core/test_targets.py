@@ -41,7 +41,7 @@ def test_a_study_alone_is_its_figures_and_verdicts_and_what_they_need(finished):
     jobs = planned(said(finished, "first"))
     assert jobs["plot_preconditioning"] == len(STUDIES["noise"].figures) and jobs["judge"] == 1
     assert {rule for rule in jobs if rule.startswith("aggregate")} == {"aggregate_noise"}
-    assert not {"costs", "tune_ood", "evaluate_theory", "diagnose", "check_stability"} & set(jobs)
+    assert not {"costs", "tune_images", "evaluate_theory", "diagnose", "check_stability"} & set(jobs)
 
 
 VERBS = ("command run", "command after", "resume")

@@ -13,7 +13,7 @@ import pytest
 from featurelearning.files import records
 from repository import FIGURES, PARTS, STUDIES, TABLES, copy_of_repository, planned, snakemake, tiny
 from workflow.core import rooms
-from workflow.preconditioning import grid
+from workflow.preconditioning import grid, image_grid
 
 PAPER = Path("results/preconditioning")
 MEASURED = [name for name, study in STUDIES.items() if study.quantities]  # the studies that have an aggregated file
@@ -76,7 +76,7 @@ def test_results_are_complete_and_as_the_data_model_says(finished):
         assert ood[f"accuracy_{name}"].dims == ("arm", "seed") and ood[f"accuracy_{name}"].notnull().all()
     assert {"learning_rate", "at_grid_edge", "diverged_at"} <= set(ood.data_vars)
     assert theory["deviation"].dims == ("check", "seed") and theory["deviation"].notnull().all()
-    assert list(ood["arm"].values) == [arm.id for arm in grid.ood_arms(tiny())]
+    assert list(ood["arm"].values) == list(image_grid.arms(tiny(), "ood"))
     for result in (noise, firmness, teachers, transfer, ood, theory):
         assert result.sizes["seed"] == 3
         assert {"parameters", "seed_scheme", "software", "device", "code_fingerprint"} <= set(result.attrs)
@@ -182,9 +182,9 @@ def test_a_change_of_the_style_reruns_plots_only(copy):
 def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
     append(copy / "scripts/featurelearning/training/loop.py", "ADDED = 1")
     jobs = dry_run(copy)
-    assert not {"single_index_data", "ood_data", "single_index_covariance", "ood_covariance", "mnist"} & set(jobs)
+    assert not {"single_index_data", "image_data", "single_index_covariance", "image_covariance", "mnist"} & set(jobs)
     assert "diagnose" not in jobs
-    assert {"train_single_index", "tune_ood", "train_ood", "evaluate_theory"} <= set(jobs)
+    assert {"train_single_index", "tune_images", "train_images", "evaluate_theory"} <= set(jobs)
     assert {f"aggregate_{study}" for study in MEASURED} | CHECKS <= set(jobs)
     assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == len(JUDGED)
 
@@ -192,7 +192,7 @@ def test_a_change_of_the_trainer_reruns_training_and_what_follows(copy):
 def test_a_change_of_one_optimizer_reruns_its_arms(copy):
     append(copy / "scripts/featurelearning/optimizers/adam.py", "ADDED = 1")
     jobs = dry_run(copy)
-    assert jobs["tune_ood"] == 1 and jobs["train_ood"] == 1 and "train_single_index" not in jobs
+    assert jobs["tune_images"] == 1 and jobs["train_images"] == 1 and "train_single_index" not in jobs
 
 
 def test_an_added_seed_adds_shards(finished):
@@ -200,8 +200,8 @@ def test_an_added_seed_adds_shards(finished):
     before = {path: path.stat().st_mtime_ns for path in trained}
     jobs, files = dry_run(finished, "seeds=5"), added(seeds=5)  # 0-2 stay, and 3-4 are new
     ood = files.pop("ood")
-    assert jobs["train_single_index"] == sum(files.values()) and jobs["train_ood"] == ood
-    assert jobs["evaluate_noise"] == sum(files[study] for study in grid.SYNTHETIC) and "tune_ood" not in jobs
+    assert jobs["train_single_index"] == sum(files.values()) and jobs["train_images"] == ood
+    assert jobs["evaluate_noise"] == sum(files[study] for study in grid.SYNTHETIC) and "tune_images" not in jobs
     diagnosed = {path for study in grid.diagnosed(tiny()) for path in grid.diagnosis_files(tiny(), study)}
     assert jobs["diagnose"] == len(diagnosed)  # one shard here, and a new one
     assert jobs["plot_preconditioning"] == len(FIGURES) and jobs["judge"] == len(JUDGED)
@@ -212,8 +212,8 @@ def test_an_added_seed_adds_shards(finished):
 def test_an_added_exponent_trains_its_arms_only(finished):
     jobs, files = dry_run(finished, "exponents=[-1, 0, 1]"), added(exponents=[-1, 0, 1])
     assert files["noise"] == 2 * 2 + 2 and files["ood"] == 1  # two cases; population has two SNRs
-    assert jobs["train_ood"] == files.pop("ood") and jobs["train_single_index"] == sum(files.values())
-    assert jobs["tune_ood"] == 1
+    assert jobs["train_images"] == files.pop("ood") and jobs["train_single_index"] == sum(files.values())
+    assert jobs["tune_images"] == 1
     assert "single_index_data" not in jobs and "single_index_covariance" not in jobs
 
 

@@ -9,7 +9,7 @@ import pytest
 from featurelearning.files.sets import SETS
 from workflow.core import grid as core
 from workflow.core.configuration import ConfigError, default, validate
-from workflow.preconditioning import grid
+from workflow.preconditioning import grid, image_grid
 
 ARMS = ("adam", "momentum")
 
@@ -26,7 +26,7 @@ def test_default_grid_is_the_papers(raw):
     files = [path for path in grid.synthetic_files(cfg, "noise", "train") if "/sigma_" in path]
     assert len(files) == 2 * 7 * (4 + 3)  # cases x exponents x (SNRs, and three at SNR 1)
     assert len([path for path in grid.transfer_files(cfg) if "/sigma_" in path]) == 2 * 28
-    assert {"sgd", "momentum", "adam", "sigma_empirical_p-2.00"} < {arm.id for arm in grid.ood_arms(cfg)}
+    assert {"sgd", "momentum", "adam", "sigma_empirical_p-2.00"} < set(image_grid.arms(cfg, "ood"))
     population = [cell for cell in grid.cells(cfg, "noise") if cell[0].estimator == "population"]
     assert len(population) * cfg.seeds == 560
 
@@ -35,7 +35,11 @@ def test_file_names_carry_every_parameter(raw):
     cfg = validate(raw)
     stages = ((study, stage) for study in grid.SYNTHETIC for stage in ("train", "evaluate"))
     files = [path for study, stage in stages for path in grid.synthetic_files(cfg, study, stage)]
-    files += [*grid.transfer_files(cfg), *grid.ood_files(cfg), *grid.theory_files(cfg)]
+    files += [
+        *grid.transfer_files(cfg),
+        *(path for study in image_grid.STUDIES for path in image_grid.evaluated_files(cfg, study)),
+        *grid.theory_files(cfg),
+    ]
     assert len(set(files)) == len(files)
     assert "results/preconditioning/noise/train/sigma_population_p-0.50/High_snr0.50_seeds0000-0009.nc" in files
 
@@ -66,7 +70,8 @@ def test_shards(raw, seeds, size, names):
 def test_one_more_exponent_adds_arms_only(raw):
     cfg = validate(raw)
     more = validate(raw | {"exponents": [*raw["exponents"], 2]})
-    for arms in (grid.noise_arms, grid.transfer_arms, grid.ood_arms):
+    of_images = [lambda each, study=study: image_grid.arms(each, study).values() for study in image_grid.STUDIES]
+    for arms in (grid.noise_arms, grid.transfer_arms, *of_images):
         before, after = ({arm.id for arm in arms(each)} for each in (cfg, more))
         assert before < after and all("+2.00" in name for name in after - before)
 
@@ -85,9 +90,9 @@ def test_a_list_is_an_arm_for_each_value_and_a_number_is_in_no_name(raw):
 def test_what_is_tuned_is_every_combination_and_belongs_to_no_arm(raw):
     methods = {"momentum": {"tune": {"learning_rate": [0.1, 1], "momentum": [0, 0.9]}}}
     cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
-    (arm,) = grid.ood_arms(cfg)
+    (arm,) = image_grid.arms(cfg, "ood").values()
     assert arm.id == "momentum" and arm.hyperparameters == {}
-    assert grid.candidates(cfg, arm) == [
+    assert image_grid.candidates(cfg, "ood", arm) == [
         {"learning_rate": 0.1, "momentum": 0},
         {"learning_rate": 0.1, "momentum": 0.9},
         {"learning_rate": 1, "momentum": 0},
@@ -98,16 +103,16 @@ def test_what_is_tuned_is_every_combination_and_belongs_to_no_arm(raw):
 def test_a_tuned_number_is_a_list_of_one(raw):
     methods = {"momentum": {"tune": {"momentum": [0, 0.9], "learning_rate": 0.1}}}
     cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
-    (arm,) = grid.ood_arms(cfg)
-    assert [each["learning_rate"] for each in grid.candidates(cfg, arm)] == [0.1, 0.1]
-    assert [each["momentum"] for each in grid.candidates(cfg, arm)] == [0, 0.9]
+    (arm,) = image_grid.arms(cfg, "ood").values()
+    assert [each["learning_rate"] for each in image_grid.candidates(cfg, "ood", arm)] == [0.1, 0.1]
+    assert [each["momentum"] for each in image_grid.candidates(cfg, "ood", arm)] == [0, 0.9]
 
 
 def test_an_arm_has_as_many_candidates_as_its_lists_have_combinations(raw):
     cfg = validate(raw)
-    for arm in grid.ood_arms(cfg):
+    for arm in image_grid.arms(cfg, "ood").values():
         tune = raw["ood"]["methods"][arm.method]["tune"]
-        found = [tuple(each.values()) for each in grid.candidates(cfg, arm)]
+        found = [tuple(each.values()) for each in image_grid.candidates(cfg, "ood", arm)]
         assert len(set(found)) == len(found) == math.prod(len(values) for values in tune.values())
 
 
@@ -149,7 +154,7 @@ def test_a_variant_has_the_cases_of_the_noise_study_and_its_own_setting(raw):
 
 def test_tuning_seeds_are_no_result_seeds(raw):
     cfg = validate(raw)
-    assert grid.seeds(cfg, core.TUNING) == [1000, 1001]
+    assert image_grid.seeds(cfg, "ood", core.TUNING) == [1000, 1001]
     assert core.TUNING not in core.shards(cfg)
 
 

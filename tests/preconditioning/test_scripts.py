@@ -1,6 +1,7 @@
 """Scripts on shards in which a model diverged: it is carried along as NaN, counted, and fails nobody else."""
 
 import runpy
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +10,10 @@ import pytest
 import torch
 
 from featurelearning.files import records
+from featurelearning.files.checkpoints import Checkpoint
 from featurelearning.preconditioning import image_training
 from featurelearning.preconditioning.names import NAMES
+from featurelearning.training import job as training_job
 from featurelearning.training import methods, shards
 from featurelearning.training.loop import Run
 from synthetic import Job, Names
@@ -40,35 +43,48 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
     runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": job})
 
 
-def test_any_hyper_parameter_may_be_tuned_and_is_named_by_its_method(tmp_path):
+def test_any_hyper_parameter_may_be_tuned_and_is_named_by_its_method(tmp_path, monkeypatch):
     """The file of a choice, and what gathers those of two methods."""
+    asked = []
+
+    def train(files, params, job, settings, chosen, seeds):
+        asked.append((settings["steps"], len(chosen)))
+        known = {5: [0.1, 0.8, 0.6], 25: [0.2, 0.7, 0.9]}[settings["steps"]]  # the third is the better one in the end
+        accuracy = np.array([known[params.candidates.index(values)] for values in chosen])[:, None]
+        diverged = np.full(len(chosen), settings["steps"])
+        return SimpleNamespace(curves={"validation_accuracy": accuracy}, diverged_at=diverged)
+
+    monkeypatch.setattr(image_training, "train", train)
     arms = [{**ARM, "id": name, "method": name, "estimator": "none", "p": None} for name in ("momentum", "kfac")]
-    for arm, name, values in zip(arms, ("momentum", "damping"), ((0.5, 0.9), (0.1, 0.2)), strict=True):
-
-        def train(files, params, job, each, seeds):
-            accuracy = np.arange(len(each))[:, None]
-            return SimpleNamespace(curves={"validation_accuracy": accuracy}, diverged_at=np.full(len(each), -1))
-
+    for arm, name, values in zip(arms, ("momentum", "damping"), ((0.3, 0.5, 0.9), (0.05, 0.1, 0.2)), strict=True):
         candidates = [{"learning_rate": 0.1, name: value} for value in values]
-        made_with = {"arm": arm, "master_seed": 1, "settings": {"steps": 5}}
-        job = SimpleNamespace(attributes=records.provenance("test", "reference", made_with, "code"), device=CPU)
-        params = SimpleNamespace(candidates=candidates, seeds=[1000], arm=arm)
+        made_with = {"arm": arm, "master_seed": 1, "settings": {"steps": 25}}
+        attributes = records.provenance("test", "reference", made_with, "code")
+        checkpoint = Checkpoint(tmp_path / "state", 600, threading.Event())
+        job = training_job.Job(CPU, attributes, checkpoint, tmp_path)
+        params = SimpleNamespace(candidates=candidates, seeds=[1000], arm=arm, settings={"steps": 25, "records": 2})
         output = SimpleNamespace(model=tmp_path / f"{arm['id']}.nc")
-        image_training.tune(train, SimpleNamespace(params=params, input=None, output=output), job)
+        image_training.tune(SimpleNamespace(params=params, input=None, output=output), job)
         found = records.read(output.model)
         assert found[name].attrs["long_name"] == methods.long_names(arm["method"])[name][0]
-        assert found[name][found["chosen"]] == values[1]
+        assert found[name][found["chosen"]] == values[2]
+        np.testing.assert_array_equal(found["tuning_accuracy"], [np.nan, 0.7, 0.9])
+        np.testing.assert_array_equal(found["tuning_early_accuracy"], [0.1, 0.8, 0.6])
+        assert found["diverged_at"].values.ravel().tolist() == [5, 25, 25]
         variables = {name: (("seed",), np.zeros(2)) for name in OOD_MEASURES}
         shard = records.dataset(variables, {"seed": SEEDS}, job.attributes, NAMES)
         records.write(shard, tmp_path / f"{arm['id']}_evaluated.nc")
+    assert asked == 2 * [(5, 3), (25, 2)]
     tuned = {arm["id"]: ["learning_rate", name] for arm, name in zip(arms, ("momentum", "damping"), strict=True)}
     inputs = {"tune": [tmp_path / f"{arm['id']}.nc" for arm in arms]}
     inputs["evaluate"] = [tmp_path / f"{arm['id']}_evaluated.nc" for arm in arms]
-    expected = {**EXPECTED, "tune": {}}
+    expected = {"tune": {}, "evaluate": {"parameters": {"master_seed": 1, "settings": {"steps": 25}}}}
     run("aggregate_ood", tmp_path, inputs, [tmp_path / "ood.nc"], arms=arms, tuned=tuned, seeds=2, expected=expected)
     found = records.read(tmp_path / "ood.nc")
     assert found["momentum"].values.tolist()[0] == [0.9, 0.9] and np.isnan(found["momentum"].values[1]).all()
     assert found["tuning_momentum"].attrs["long_name"].startswith("share of the last step that is kept, of a candidate")
+    np.testing.assert_array_equal(found["tuning_accuracy"], 2 * [[np.nan, 0.7, 0.9]])
+    np.testing.assert_array_equal(found["tuning_early_accuracy"], 2 * [[0.1, 0.8, 0.6]])
 
 
 @pytest.fixture

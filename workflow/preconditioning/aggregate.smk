@@ -1,8 +1,9 @@
 """All shards of a study as one labelled file.
 
 Below results/preconditioning/:
-INPUTS   {noise,firmness,teachers,transfer,ood,theory}/evaluate/...   the first three's curves from train/...
-OUTPUTS  {noise,firmness,teachers,transfer,ood,theory}.nc
+INPUTS   {noise,firmness,teachers,transfer,ood,real,theory}/evaluate/...   the first three's curves from train/...
+         {ood,real}/tune/...
+OUTPUTS  {noise,firmness,teachers,transfer,ood,real,theory}.nc
 """
 
 
@@ -13,6 +14,7 @@ localrules:
     aggregate_teachers,
     aggregate_transfer,
     aggregate_ood,
+    aggregate_real,
     aggregate_theory,
 
 
@@ -98,8 +100,8 @@ rule aggregate_transfer:
 
 rule aggregate_ood:
     input:
-        evaluate=p1.ood_files(CONFIG),
-        tune=collect("results/preconditioning/ood/tune/{arm}.nc", arm=OOD_ARMS),
+        evaluate=image_grid.evaluated_files(CONFIG, "ood"),
+        tune=image_grid.tuned_files(CONFIG, "ood"),
     output:
         "results/preconditioning/ood.nc",
     log:
@@ -113,16 +115,40 @@ rule aggregate_ood:
         mem_mb=growing(1000),
         runtime=growing(20),
     params:
-        arms=rows(p1.ood_arms(CONFIG)),
+        arms=rows(IMAGE_ARMS["ood"].values()),
         seeds=CONFIG.seeds,
-        tuned={arm.id: list(CONFIG.ood.methods[arm.method]["tune"]) for arm in p1.ood_arms(CONFIG)},
-        expected={
-            "tune": made_by_each("tune_ood", p1.ood_arms(CONFIG)),
-            "evaluate": made_by_each("evaluate_ood", p1.ood_arms(CONFIG), models="train_ood"),
-        },
+        tuned={arm.id: list(image_grid.tuned(CONFIG, "ood", arm)) for arm in IMAGE_ARMS["ood"].values()},
+        expected=images_made("ood"),
         code=fingerprint("preconditioning/aggregate_ood.py"),
     script:
         "../../scripts/preconditioning/aggregate_ood.py"
+
+
+rule aggregate_real:
+    input:
+        evaluate=image_grid.evaluated_files(CONFIG, "real"),
+        tune=image_grid.tuned_files(CONFIG, "real"),
+    output:
+        "results/preconditioning/real.nc",
+    log:
+        "results/logs/preconditioning/aggregate_real.log",
+    benchmark:
+        "results/benchmarks/preconditioning/aggregate_real.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(20),
+    params:
+        pairs=[list(pair) for pair in CONFIG.real.pairs],
+        arms=rows(IMAGE_ARMS["real"].values()),
+        seeds=CONFIG.seeds,
+        learning_rates=CONFIG.real.learning_rates,
+        expected=images_made("real"),
+        code=fingerprint("preconditioning/aggregate_real.py"),
+    script:
+        "../../scripts/preconditioning/aggregate_real.py"
 
 
 rule aggregate_theory:

@@ -3,20 +3,18 @@
 from featurelearning.files.sets import SETS
 from workflow.core.grid import TUNING
 from workflow.preconditioning import grid as p1
-from workflow.preconditioning import real_grid
+from workflow.preconditioning import image_grid
 
 SYNTHETIC_ARMS = grid.by_id(arm for study in p1.SYNTHETIC for arm, _ in p1.plan(CONFIG, study))
 CASES = {study: p1.cases(CONFIG, study) for study in [*p1.SYNTHETIC, "transfer"]}
-OOD_ARMS = grid.by_id(p1.ood_arms(CONFIG))
-ARMS = SYNTHETIC_ARMS | OOD_ARMS
-SYNTHETIC_ROWS, OOD_ROWS = (dict(zip(arms, rows(arms.values()), strict=True)) for arms in (SYNTHETIC_ARMS, OOD_ARMS))
+IMAGE_ARMS = {study: image_grid.arms(CONFIG, study) for study in image_grid.STUDIES}
+# By study; one id may be other arms in studies of other kinds.
+ARMS = dict.fromkeys([*p1.SYNTHETIC, "transfer"], SYNTHETIC_ARMS) | IMAGE_ARMS
+ROWS = {study: dict(zip(arms, rows(arms.values()), strict=True)) for study, arms in ARMS.items()}
+METHODS = {id: arm.method for arms in ARMS.values() for id, arm in arms.items()}
 DIAGNOSED = p1.diagnosed(CONFIG)
-# By the keys under which scripts read them, such as train_images_idx3.
-READ_MNIST = {
-    os.path.basename(path).removesuffix("-ubyte").replace("-", "_"): ancient(path) for path in image_files("mnist")
-}
 
-# Wildcards of the synthetic studies, and of the study of MNIST.
+# Wildcards of the synthetic studies, and of those of images.
 SYNTHETIC = {
     "study": grid.any_of([*p1.SYNTHETIC, "transfer"]),
     "case": grid.any_of(case for study in p1.SYNTHETIC for case in CASES[study]),
@@ -24,22 +22,23 @@ SYNTHETIC = {
     "shard": grid.any_of(grid.shards(CONFIG)),
 }
 SYNTHETIC_ARM = SYNTHETIC | {"arm": grid.any_of(SYNTHETIC_ARMS)}
-OOD_SHARD = {"shard": grid.any_of([*grid.shards(CONFIG), TUNING])}
-OOD_ARM = OOD_SHARD | {"arm": grid.any_of(OOD_ARMS)}
+IMAGE_SHARD = {
+    "study": grid.any_of(image_grid.STUDIES),
+    "source": grid.any_of(SETS),
+    "shard": grid.any_of([*grid.shards(CONFIG), TUNING]),
+}
+IMAGE_ARM = IMAGE_SHARD | {"arm": grid.any_of(id for arms in IMAGE_ARMS.values() for id in arms)}
+# Megabytes of a set of images in memory, and of a model with its data and eigenvectors, which grow with the pixels.
+SET_MEMORY = {name: 1400 if images.pixels < 1000 else 3500 for name, images in SETS.items()}
+MODEL_MEMORY = {name: 50 if images.pixels < 1000 else 350 for name, images in SETS.items()}
 
 TRAINING = settings(CONFIG, "records", "compile")
 LAST_ONLY = {"records": 2}  # of tuning, which reads the last accuracy
-OOD_SETTINGS = settings(CONFIG.ood, "hidden", "steps", "weight_decay") | settings(CONFIG, "records")
 
 
-def synthetic_arm(wildcards):
-    """Return the arm of a job of the synthetic studies, as plain parameters."""
-    return SYNTHETIC_ROWS[wildcards.arm]
-
-
-def ood_arm(wildcards):
-    """Return the arm of a job of the MNIST study, as plain parameters."""
-    return OOD_ROWS[wildcards.arm]
+def arm(wildcards):
+    """Return the arm of a job, as plain parameters."""
+    return ROWS[wildcards.study][wildcards.arm]
 
 
 def single_index_covariance(wildcards):
@@ -50,26 +49,60 @@ def single_index_covariance(wildcards):
     return {"covariance": path} if estimator != "none" else {}
 
 
-def ood_covariance(wildcards):
-    """Return the covariance file of a job whose arm uses one; without a shard it is a tuning job."""
+def image_covariance(wildcards):
+    """Return the covariance file of a job of images whose arm uses one; without a shard it is a tuning job."""
     shard = getattr(wildcards, "shard", TUNING)
-    path = f"results/preconditioning/ood/covariance/empirical/{shard}.nc"
-    return {"covariance": path} if OOD_ARMS[wildcards.arm].estimator != "none" else {}
+    path = f"results/preconditioning/{wildcards.study}/covariance/{wildcards.source}/{shard}.nc"
+    return {"covariance": path} if ARMS[wildcards.study][wildcards.arm].estimator != "none" else {}
+
+
+def image_settings(study):
+    """Return how the models of a study of images are trained."""
+    return settings(getattr(CONFIG, study), "hidden", "steps", "weight_decay") | settings(CONFIG, "records")
+
+
+def image_data(wildcards):
+    """Return how many images of a study are drawn, and the scale of its class patterns, if it has such."""
+    study = getattr(CONFIG, wildcards.study)
+    return settings(study, "samples_train", "samples_validation") | {
+        "pattern_scale": getattr(study, "pattern_scale", None)
+    }
+
+
+def image_seeds(wildcards):
+    """Return the seeds of the job's shard of images; without a shard it is a tuning job."""
+    return image_grid.seeds(CONFIG, wildcards.study, getattr(wildcards, "shard", TUNING))
+
+
+def image_models(wildcards):
+    """Return the number of models of a job of images: one a seed, of a tuning job one a seed and candidate."""
+    seeds = len(image_seeds(wildcards))
+    return seeds if hasattr(wildcards, "shard") else seeds * len(candidates(wildcards))
+
+
+def image_memory(wildcards, attempt):
+    """Return the megabytes of a job that holds a set of images and its models."""
+    return attempt * (SET_MEMORY[wildcards.source] + MODEL_MEMORY[wildcards.source] * image_models(wildcards))
+
+
+def candidates(wildcards):
+    """Return what a tuning job chooses from."""
+    return image_grid.candidates(CONFIG, wildcards.study, IMAGE_ARMS[wildcards.study][wildcards.arm])
+
+
+def tuned(wildcards):
+    """Return the names of what was tuned of a job's arm."""
+    return list(image_grid.tuned(CONFIG, wildcards.study, IMAGE_ARMS[wildcards.study][wildcards.arm]))
 
 
 def seeds(wildcards):
     """Return the seeds of the job's shard."""
-    return p1.seeds(CONFIG, wildcards.shard)
+    return grid.seeds(wildcards.shard)
 
 
 def models(wildcards):
     """Return the number of models of the job's shard."""
     return len(seeds(wildcards))
-
-
-def tuned_models(wildcards):
-    """Return the number of models of a job that chooses a learning rate."""
-    return len(p1.candidates(CONFIG, OOD_ARMS[wildcards.arm])) * len(CONFIG.ood.tuning_seeds)
 
 
 def case_parameters(wildcards):
@@ -84,7 +117,7 @@ def variant(wildcards):
 
 def optimizer(wildcards):
     """Return the module of the job's method, which its script loads by name."""
-    return method_file(ARMS[wildcards.arm].method)
+    return method_file(METHODS[wildcards.arm])
 
 
 def method_file(method):
@@ -108,3 +141,13 @@ def gathering(study):
             "evaluate": made_by_each("evaluate_noise", arms, models="train_single_index"),
         },
     }
+
+
+def images_made(study):
+    """Return what the files must carry that a study of images is gathered from."""
+    arms, trained = list(IMAGE_ARMS[study].values()), image_settings(study)
+    tune = made_by_each("tune_images", arms)
+    tune["parameters"] |= {"seeds": getattr(CONFIG, study).tuning_seeds, "settings": trained | LAST_ONLY}
+    evaluate = made_by_each(f"evaluate_{study}", arms, models="train_images")
+    evaluate["parameters"] |= {"settings": trained}
+    return {"tune": tune, "evaluate": evaluate}

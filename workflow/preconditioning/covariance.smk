@@ -1,9 +1,9 @@
 """Eigenpairs of the uncentred input covariance, per data set and estimator.
 
 Below results/preconditioning/:
-INPUTS   {study}/data/...nc (and MNIST)
+INPUTS   {study}/data/...nc, and images
 OUTPUTS  {noise,firmness,teachers,transfer}/covariance/{estimator}/{case}_snr{snr}_{shard}.nc
-         ood/covariance/empirical/{shard}.nc
+         {ood,real}/covariance/{source}/{shard}.nc
 """
 
 
@@ -34,27 +34,28 @@ rule single_index_covariance:
         "../../scripts/preconditioning/single_index_covariance.py"
 
 
-rule ood_covariance:
+rule image_covariance:
     input:
-        **READ_MNIST,
-        data="results/preconditioning/ood/data/{shard}.nc",
+        source=lambda w: read_images(w.source),
+        data="results/preconditioning/{study}/data/{source}/{shard}.nc",
     output:
-        covariance="results/preconditioning/ood/covariance/empirical/{shard}.nc",
+        covariance="results/preconditioning/{study}/covariance/{source}/{shard}.nc",
     log:
-        "results/logs/preconditioning/ood/covariance/empirical/{shard}.log",
+        "results/logs/preconditioning/{study}/covariance/{source}/{shard}.log",
     benchmark:
-        "results/benchmarks/preconditioning/ood/covariance/empirical/{shard}.tsv"
+        "results/benchmarks/preconditioning/{study}/covariance/{source}/{shard}.tsv"
     wildcard_constraints:
-        **OOD_SHARD,
+        **IMAGE_SHARD,
     conda:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=growing(1200, each=15, models=models),
+        mem_mb=image_memory,
         runtime=growing(20),
     params:
-        ridge=CONFIG.ood.covariance_ridge,
-        expected=lambda w: {"data": made("ood_data", w)},
-        code=fingerprint("preconditioning/ood_covariance.py"),
+        source="{source}",
+        ridge=lambda w: getattr(CONFIG, w.study).covariance_ridge,
+        expected=lambda w: {"data": made("image_data", w)},
+        code=fingerprint("preconditioning/image_covariance.py"),
     script:
-        "../../scripts/preconditioning/ood_covariance.py"
+        "../../scripts/preconditioning/image_covariance.py"

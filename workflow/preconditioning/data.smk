@@ -2,7 +2,7 @@
 
 Below results/preconditioning/:
 OUTPUTS  {noise,firmness,teachers,transfer}/data/{case}_snr{snr}_{shard}.nc   inputs, labels, teacher, noise floor
-         ood/data/{shard}.nc   class patterns and splits
+         {ood,real}/data/{source}/{shard}.nc   splits, and class patterns
 """
 
 
@@ -34,25 +34,27 @@ rule single_index_data:
         "../../scripts/preconditioning/single_index_data.py"
 
 
-rule ood_data:
+rule image_data:
     output:
-        data="results/preconditioning/ood/data/{shard}.nc",
+        data="results/preconditioning/{study}/data/{source}/{shard}.nc",
     log:
-        "results/logs/preconditioning/ood/data/{shard}.log",
+        "results/logs/preconditioning/{study}/data/{source}/{shard}.log",
     benchmark:
-        "results/benchmarks/preconditioning/ood/data/{shard}.tsv"
+        "results/benchmarks/preconditioning/{study}/data/{source}/{shard}.tsv"
     wildcard_constraints:
-        **OOD_SHARD,
+        **IMAGE_SHARD,
     conda:
         "../../envs/data.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=growing(900, each=10, models=models),
+        mem_mb=growing(900, each=10, models=image_models),
         runtime=growing(10),
     params:
         master_seed=CONFIG.master_seed,
-        seeds=seeds,
-        settings=settings(CONFIG.ood, "samples_train", "samples_validation", "pattern_scale"),
-        code=fingerprint("preconditioning/ood_data.py"),
+        seeds=image_seeds,
+        study="{study}",
+        source="{source}",
+        settings=image_data,
+        code=fingerprint("preconditioning/image_data.py"),
     script:
-        "../../scripts/preconditioning/ood_data.py"
+        "../../scripts/preconditioning/image_data.py"

@@ -1,9 +1,10 @@
 """Evaluation of trained models; reads parameters and never trains.
 
 Below results/preconditioning/:
-INPUTS   {noise,firmness,teachers,transfer,ood}/train/..., their data, and MNIST
+INPUTS   {noise,firmness,teachers,transfer,ood,real}/train/..., their data, and images
 OUTPUTS  {noise,firmness,teachers,transfer}/evaluate/{arm}/{case}_snr{snr}_{shard}.nc
-         ood/evaluate/{arm}/{shard}.nc
+         ood/evaluate/{source}/{arm}/{shard}.nc
+         real/evaluate/{source}_to_{target}/{arm}/{shard}.nc
          theory/evaluate/{shard}.nc
 """
 
@@ -69,17 +70,17 @@ rule evaluate_transfer:
 
 rule evaluate_ood:
     input:
-        **READ_MNIST,
-        data="results/preconditioning/ood/data/{shard}.nc",
-        model="results/preconditioning/ood/train/{arm}/{shard}.nc",
+        source=lambda w: read_images(w.source),
+        data="results/preconditioning/ood/data/{source}/{shard}.nc",
+        model="results/preconditioning/ood/train/{source}/{arm}/{shard}.nc",
     output:
-        evaluation="results/preconditioning/ood/evaluate/{arm}/{shard}.nc",
+        evaluation="results/preconditioning/ood/evaluate/{source}/{arm}/{shard}.nc",
     log:
-        "results/logs/preconditioning/ood/evaluate/{arm}/{shard}.log",
+        "results/logs/preconditioning/ood/evaluate/{source}/{arm}/{shard}.log",
     benchmark:
-        "results/benchmarks/preconditioning/ood/evaluate/{arm}/{shard}.tsv"
+        "results/benchmarks/preconditioning/ood/evaluate/{source}/{arm}/{shard}.tsv"
     wildcard_constraints:
-        **OOD_ARM,
+        **{key: IMAGE_ARM[key] for key in ("source", "arm", "shard")},
     conda:
         TRAIN_ENV
     threads: CONFIG.threads
@@ -88,11 +89,48 @@ rule evaluate_ood:
         runtime=growing(10),
     params:
         master_seed=CONFIG.master_seed,
+        source=lambda w: w.source,
         threads=CONFIG.threads,
-        expected=lambda w: {"data": made("ood_data", w), "model": made("train_ood", w)},
+        expected=lambda w: {
+            "data": made("image_data", w, study="ood"),
+            "model": made("train_images", w, study="ood"),
+        },
         code=fingerprint("preconditioning/evaluate_ood.py"),
     script:
         "../../scripts/preconditioning/evaluate_ood.py"
+
+
+rule evaluate_real:
+    input:
+        source=lambda w: read_images(w.source),
+        target=lambda w: read_images(w.target),
+        model="results/preconditioning/real/train/{source}/{arm}/{shard}.nc",
+    output:
+        evaluation="results/preconditioning/real/evaluate/{source}_to_{target}/{arm}/{shard}.nc",
+    log:
+        "results/logs/preconditioning/real/evaluate/{source}_to_{target}/{arm}/{shard}.log",
+    benchmark:
+        "results/benchmarks/preconditioning/real/evaluate/{source}_to_{target}/{arm}/{shard}.tsv"
+    wildcard_constraints:
+        **{key: IMAGE_ARM[key] for key in ("source", "arm", "shard")},
+        target=IMAGE_ARM["source"],
+    conda:
+        TRAIN_ENV
+    threads: CONFIG.threads
+    resources:
+        mem_mb=lambda w, attempt: attempt * (SET_MEMORY[w.source] + SET_MEMORY[w.target]),
+        runtime=growing(20),
+    params:
+        master_seed=CONFIG.master_seed,
+        source=lambda w: w.source,
+        target=lambda w: w.target,
+        samples_target=CONFIG.real.samples_target,
+        ridge=CONFIG.real.ridge,
+        threads=CONFIG.threads,
+        expected=lambda w: {"model": made("train_images", w, study="real")},
+        code=fingerprint("preconditioning/evaluate_real.py"),
+    script:
+        "../../scripts/preconditioning/evaluate_real.py"
 
 
 rule evaluate_theory:

@@ -5,10 +5,9 @@ from itertools import product
 from pathlib import PurePath
 from typing import NamedTuple
 
-from workflow.core import grid as core
-from workflow.core.grid import TUNING, Arm, method_arms, shards, sigma_arm
+from workflow.core.grid import Arm, method_arms, shards, sigma_arm
 from workflow.core.methods import BY_COVARIANCE
-from workflow.preconditioning import real_grid
+from workflow.preconditioning import image_grid
 from workflow.preconditioning.configuration import Preconditioning
 
 SYNTHETIC = ("noise", "firmness", "teachers")  # studies of the single-index task that gather the same measures
@@ -32,27 +31,6 @@ def noise_snrs(cfg: Preconditioning, arm: Arm) -> tuple[float, ...]:
 def transfer_arms(cfg: Preconditioning) -> list[Arm]:
     """Return the noise arms that have models at transfer.snr."""
     return [arm for arm in noise_arms(cfg) if cfg.transfer.snr in noise_snrs(cfg, arm)]
-
-
-def ood_arms(cfg: Preconditioning) -> list[Arm]:
-    """Return the arms of the MNIST study."""
-    arms = []
-    for method, given in cfg.ood.methods.items():
-        by_covariance = method == BY_COVARIANCE
-        others = method_arms(cfg, method, given["hyperparameters"], given["tune"])
-        arms += [sigma_arm("empirical", p) for p in cfg.exponents] if by_covariance else others
-    return arms
-
-
-def candidates(cfg: Preconditioning, arm: Arm) -> list[dict[str, float]]:
-    """Return what the tuning of an MNIST arm chooses from: every combination of its lists, the first slowest."""
-    lists = cfg.ood.methods[arm.method]["tune"]
-    return [dict(zip(lists, chosen, strict=True)) for chosen in product(*lists.values())]
-
-
-def seeds(cfg: Preconditioning, shard: str) -> list[int]:
-    """Return the seeds of a shard, the tuning shard included."""
-    return list(cfg.ood.tuning_seeds) if shard == TUNING else core.seeds(shard)
 
 
 class Case(NamedTuple):
@@ -119,14 +97,6 @@ def transfer_files(cfg: Preconditioning) -> list[str]:
     ]
 
 
-def ood_files(cfg: Preconditioning) -> list[str]:
-    """Return the evaluated shard files of the MNIST study."""
-    return [
-        f"results/preconditioning/ood/evaluate/{arm.id}/{shard}.nc"
-        for arm, shard in product(ood_arms(cfg), shards(cfg))
-    ]
-
-
 def theory_files(cfg: Preconditioning) -> list[str]:
     """Return the evaluated shard files of the theory study."""
     return [f"results/preconditioning/theory/evaluate/{shard}.nc" for shard in shards(cfg)]
@@ -158,6 +128,6 @@ def trained_files(cfg: Preconditioning) -> dict[str, int]:
     """Return the number of cells in each file of trained models, of all studies."""
     sizes = {shard: len(block) for shard, block in shards(cfg).items()}
     evaluated = [path for study in SYNTHETIC for path in synthetic_files(cfg, study, "evaluate")]
-    evaluated += [*transfer_files(cfg), *ood_files(cfg)]
+    evaluated += transfer_files(cfg)
     cells = {path.replace("/evaluate/", "/train/"): sizes[PurePath(path).stem.split("_")[-1]] for path in evaluated}
-    return cells | real_grid.trained_files(cfg)
+    return cells | {path: n for study in image_grid.STUDIES for path, n in image_grid.trained_files(cfg, study).items()}

@@ -7,7 +7,6 @@ include: "covariance.smk"
 include: "train.smk"
 include: "evaluate.smk"
 include: "aggregate.smk"
-include: "real.smk"
 include: "diagnose.smk"
 include: "plot.smk"
 

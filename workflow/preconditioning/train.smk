@@ -1,10 +1,10 @@
 """Training: one job holds a whole shard as one batch of tensors.
 
 Below results/preconditioning/:
-INPUTS   data and covariance of the shard; for MNIST the values that `tune_ood` chose
+INPUTS   data and covariance of the shard; for images the values that `tune_images` chose
 OUTPUTS  {noise,firmness,teachers,transfer}/train/{arm}/{case}_snr{snr}_{shard}.nc   curves and final parameters
-         ood/tune/{arm}.nc   validation accuracy per candidate
-         ood/train/{arm}/{shard}.nc
+         {ood,real}/tune/{source}/{arm}.nc   validation accuracy per candidate
+         {ood,real}/train/{source}/{arm}/{shard}.nc
 """
 
 
@@ -32,7 +32,7 @@ rule train_single_index:
         seeds=seeds,
         cell=lambda w: {"study": w.study, "case": w.case, "snr": float(w.snr)},
         variant=variant,
-        arm=synthetic_arm,
+        arm=arm,
         settings=settings(CONFIG.single_index, "hidden", "initial_scale", "learning_rate", "steps", "weight_decay")
         | TRAINING,
         machine=MACHINE,
@@ -45,19 +45,19 @@ rule train_single_index:
         "../../scripts/preconditioning/train_single_index.py"
 
 
-rule tune_ood:
+rule tune_images:
     input:
-        unpack(ood_covariance),
-        **READ_MNIST,
-        data=f"results/preconditioning/ood/data/{TUNING}.nc",
+        unpack(image_covariance),
+        source=lambda w: read_images(w.source),
+        data=f"results/preconditioning/{{study}}/data/{{source}}/{TUNING}.nc",
     output:
-        model="results/preconditioning/ood/tune/{arm}.nc",
+        model="results/preconditioning/{study}/tune/{source}/{arm}.nc",
     log:
-        "results/logs/preconditioning/ood/tune/{arm}.log",
+        "results/logs/preconditioning/{study}/tune/{source}/{arm}.log",
     benchmark:
-        "results/benchmarks/preconditioning/ood/tune/{arm}.tsv"
+        "results/benchmarks/preconditioning/{study}/tune/{source}/{arm}.tsv"
     wildcard_constraints:
-        arm=OOD_ARM["arm"],
+        **{key: IMAGE_ARM[key] for key in ("study", "source", "arm")},
     # The longest jobs of the whole workflow: begun first, they do not end last.
     priority: 10
     conda:
@@ -65,58 +65,60 @@ rule tune_ood:
     threads: CONFIG.threads
     resources:
         **TRAIN_RESOURCES,
-        mem_mb=growing(1400, each=50, models=tuned_models),
+        mem_mb=image_memory,
         runtime=growing(60),
     params:
         master_seed=CONFIG.master_seed,
-        seeds=CONFIG.ood.tuning_seeds,
-        arm=ood_arm,
-        candidates=lambda w: p1.candidates(CONFIG, OOD_ARMS[w.arm]),
-        settings=OOD_SETTINGS | LAST_ONLY,
+        seeds=image_seeds,
+        source=lambda w: w.source,
+        arm=arm,
+        candidates=candidates,
+        settings=lambda w: image_settings(w.study) | LAST_ONLY,
         machine=MACHINE,
         expected=lambda w: {
-            "data": made("ood_data", w, shard=TUNING),
-            "covariance": made("ood_covariance", w, shard=TUNING),
+            "data": made("image_data", w, shard=TUNING),
+            "covariance": made("image_covariance", w, shard=TUNING),
         },
-        code=lambda w: fingerprint("preconditioning/tune_ood.py", optimizer(w)),
+        code=lambda w: fingerprint("preconditioning/tune_images.py", optimizer(w)),
     script:
-        "../../scripts/preconditioning/tune_ood.py"
+        "../../scripts/preconditioning/tune_images.py"
 
 
-rule train_ood:
+rule train_images:
     input:
-        unpack(ood_covariance),
-        **READ_MNIST,
-        data="results/preconditioning/ood/data/{shard}.nc",
-        tune="results/preconditioning/ood/tune/{arm}.nc",
+        unpack(image_covariance),
+        source=lambda w: read_images(w.source),
+        data="results/preconditioning/{study}/data/{source}/{shard}.nc",
+        tune="results/preconditioning/{study}/tune/{source}/{arm}.nc",
     output:
-        model="results/preconditioning/ood/train/{arm}/{shard}.nc",
+        model="results/preconditioning/{study}/train/{source}/{arm}/{shard}.nc",
     log:
-        "results/logs/preconditioning/ood/train/{arm}/{shard}.log",
+        "results/logs/preconditioning/{study}/train/{source}/{arm}/{shard}.log",
     benchmark:
-        "results/benchmarks/preconditioning/ood/train/{arm}/{shard}.tsv"
+        "results/benchmarks/preconditioning/{study}/train/{source}/{arm}/{shard}.tsv"
     wildcard_constraints:
-        **OOD_ARM,
+        **IMAGE_ARM,
     priority: 10
     conda:
         TRAIN_ENV
     threads: CONFIG.threads
     resources:
         **TRAIN_RESOURCES,
-        mem_mb=growing(1400, each=50, models=models),
+        mem_mb=image_memory,
         runtime=growing(60),
     params:
         master_seed=CONFIG.master_seed,
-        seeds=seeds,
-        arm=ood_arm,
-        tuned=lambda w: list(CONFIG.ood.methods[OOD_ARMS[w.arm].method]["tune"]),
-        settings=OOD_SETTINGS,
+        seeds=image_seeds,
+        source=lambda w: w.source,
+        arm=arm,
+        tuned=tuned,
+        settings=lambda w: image_settings(w.study),
         machine=MACHINE,
         expected=lambda w: {
-            "data": made("ood_data", w),
-            "covariance": made("ood_covariance", w),
-            "tune": made("tune_ood", w),
+            "data": made("image_data", w),
+            "covariance": made("image_covariance", w),
+            "tune": made("tune_images", w),
         },
-        code=lambda w: fingerprint("preconditioning/train_ood.py", optimizer(w)),
+        code=lambda w: fingerprint("preconditioning/train_images.py", optimizer(w)),
     script:
-        "../../scripts/preconditioning/train_ood.py"
+        "../../scripts/preconditioning/train_images.py"

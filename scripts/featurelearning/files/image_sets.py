@@ -22,15 +22,6 @@ UNSIGNED_BYTE = 8
 REMEDY = "Remedy: delete the file and run the same command again, which fetches it anew."
 
 
-class Mnist(NamedTuple):
-    """MNIST as stored: images uint8 [n, 784], rows of pixels 0..255; labels uint8 [n], digits 0..9."""
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
-
-
 class ImageSet(NamedTuple):
     """Images float32 [n, d], pixels 0..1; labels int64 [n], classes 0..9."""
 
@@ -87,12 +78,12 @@ def _read_pair(folder: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
     return images.reshape(-1, SIDE * SIDE), labels
 
 
-def load_mnist(folder: Path) -> Mnist:
-    """Return MNIST from the folder that holds its four idx files.
+def read_mnist(folder: Path) -> tuple[np.ndarray, ...]:
+    """Return training images uint8 [n, 784] and labels [n], then those of the test, from four idx files.
 
     Raises ValueError, naming file and remedy, for a file that is damaged or does not fit its partner.
     """
-    return Mnist(*_read_pair(folder, "train"), *_read_pair(folder, "t10k"))
+    return *_read_pair(folder, "train"), *_read_pair(folder, "t10k")
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -164,4 +155,4 @@ def _checked(what: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
     return pixels, labels
 
 
-READERS = dict(zip(SETS, (load_mnist, load_mnist, read_cifar10, read_svhn), strict=True))
+READERS = dict(zip(SETS, (read_mnist, read_mnist, read_cifar10, read_svhn), strict=True))

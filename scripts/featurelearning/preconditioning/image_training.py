@@ -1,13 +1,15 @@
-"""What the studies of images share: a batch of models trained, at values to choose from or at the chosen ones."""
+"""The studies of images: a batch of models trained, at values to choose from or at the chosen ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from featurelearning import seeding
-from featurelearning.files import joblog, records
+from featurelearning.files import image_sets, joblog, records
 from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
+from featurelearning.preconditioning import images
 from featurelearning.preconditioning.names import NAMES
 from featurelearning.training import classification, devices, loop, methods, shards, tuning
 from featurelearning.training.experiments import Models, Place, Recipe
@@ -15,54 +17,75 @@ from featurelearning.training.job import Job
 from featurelearning.training.loop import Run
 
 Values = Mapping[str, float]  # what tuning chooses: the learning rate, and others by name
-Train = Callable[..., Run]  # (files, params, job, values of each model, seed of each model)
 
 
-def tune(train: Train, snakemake, job: Job) -> None:
-    """Train every candidate on every tuning seed, and write their validation accuracies with the choice."""
-    candidates, seeds = snakemake.params.candidates, list(snakemake.params.seeds)
-    shape = (len(candidates), len(seeds))
-    each = [values for values in candidates for _ in seeds]
-    run = train(snakemake.input, snakemake.params, job, each, seeds * len(candidates))
-    accuracy = run.curves["validation_accuracy"][:, -1].reshape(shape)
-    chosen = tuning.choose(accuracy)
+def tune(snakemake, job: Job) -> None:
+    """Choose by successive halving, see `tuning`, and write every candidate's validation accuracies with the choice."""
+    params = snakemake.params
+    candidates, seeds, settings = params.candidates, list(params.seeds), params.settings
+
+    def accuracies(kept: Sequence[int], steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Train these candidates on every seed; return accuracies after the last step and steps of divergence."""
+        each = [candidates[i] for i in kept for _ in seeds]
+        kept_apart = job._replace(checkpoint=job.checkpoint.part(f"{steps}"))
+        run = train(snakemake.input, params, kept_apart, settings | {"steps": steps}, each, seeds * len(kept))
+        shape = (len(kept), len(seeds))
+        return run.curves["validation_accuracy"][:, -1].reshape(shape), run.diverged_at.reshape(shape)
+
+    early, diverged_at = accuracies(range(len(candidates)), tuning.early(settings["steps"]))
+    kept = tuning.better_half(early)
+    final = np.full_like(early, np.nan)
+    final[kept], diverged_at[kept] = accuracies(kept, settings["steps"])
+    chosen = tuning.choose(final)
     columns = {name: np.array([values[name] for values in candidates]) for name in candidates[0]}
     variables = {
-        "validation_accuracy": (("candidate", "seed"), accuracy),
-        "diverged_at": (("candidate", "seed"), run.diverged_at.reshape(shape)),
-        "tuning_accuracy": (("candidate",), accuracy.mean(axis=1)),
+        "validation_accuracy": (("candidate", "seed"), final),
+        "early_accuracy": (("candidate", "seed"), early),
+        "diverged_at": (("candidate", "seed"), diverged_at),
+        "tuning_accuracy": (("candidate",), final.mean(axis=1)),
+        "tuning_early_accuracy": (("candidate",), early.mean(axis=1)),
         "chosen": ((), np.int32(chosen)),
         "at_grid_edge": ((), np.int8(any(tuning.at_edge(column, chosen) for column in columns.values()))),
     }
     variables |= {name: (("candidate",), column) for name, column in columns.items()}
-    coords = {"candidate": range(shape[0]), "seed": seeds}
     attributes = job.attributes | devices.usage(job.device)
-    names = NAMES | methods.long_names(snakemake.params.arm["method"])
+    names = NAMES | methods.long_names(params.arm["method"])
+    coords = {"candidate": range(len(candidates)), "seed": seeds}
     records.write(records.dataset(variables, coords, attributes, names), snakemake.output.model)
 
 
-def train_chosen(train: Train, snakemake, job: Job) -> None:
+def train_chosen(snakemake, job: Job) -> None:
     """Train the seeds of a shard with the values that tuning chose, and write models and curves."""
     params = snakemake.params
     tuned = records.read(snakemake.input.tune, params.expected["tune"])
     chosen = {name: float(tuned[name].isel(candidate=tuned["chosen"])) for name in params.tuned}
-    run = train(snakemake.input, params, job, [chosen] * len(params.seeds), list(params.seeds))
+    seeds = list(params.seeds)
+    run = train(snakemake.input, params, job, params.settings, [chosen] * len(seeds), seeds)
     attributes = job.attributes | devices.usage(job.device)
     steps = loop.schedule(params.settings["steps"], params.settings["records"])
-    trained = shards.trained(run, {"seed": list(params.seeds)}, steps, attributes, inputs="input", names=NAMES)
+    trained = shards.trained(run, {"seed": seeds}, steps, attributes, inputs="input", names=NAMES)
     records.write(trained, snakemake.output.model)
 
 
-def fit(
-    initial: Sequence[dict], data: dict, files, params, job: Job, label: str, chosen: Sequence[Values], seeds: Sequence
-) -> Run:
-    """Train a batch of classifiers by a job's arm: each from its initial parameters, at its chosen values and seed."""
-    values = {name: np.array([each[name] for each in chosen]) for name in chosen[0]}
-    names = [f"{label} {described(each)} seed {seed}" for each, seed in zip(chosen, seeds, strict=True)]
+def train(files, params, job: Job, settings: Mapping, chosen: Sequence[Values], seeds: Sequence[int]) -> Run:
+    """Train a model by the job's arm for each pair of chosen values and seed, on that seed's images."""
+    source = image_sets.load(params.source, Path(files.source[0]).parent)
+    drawn = records.read(files.data, params.expected["data"])
+    each = [drawn.sel(seed=seed) for seed in seeds]
+    data = {}
+    for name in ("train", "validation"):
+        pairs = [images.drawn(source, one, name) for one in each]
+        data[f"x_{name}"], data[f"y_{name}"] = map(np.stack, zip(*pairs, strict=True))
+    sizes = source.train_images.shape[1], settings["hidden"], image_sets.CLASSES
+    streams = [seeding.generator(params.master_seed, "initialisation", seed) for seed in seeds]
+    initial = [two_layer_relu.torch_default(stream, *sizes) for stream in streams]
+    label = f"{params.arm['id']} on {params.source}"
+    names = [f"{label} {described(values)} seed {seed}" for values, seed in zip(chosen, seeds, strict=True)]
+    values = {name: np.array([one[name] for one in chosen]) for name in chosen[0]}
     recipe = Recipe(
         params.arm["method"],
         values.pop("learning_rate"),
-        **{key: params.settings[key] for key in ("steps", "records", "weight_decay")},
+        **{key: settings[key] for key in ("steps", "records", "weight_decay")},
         hyperparameters=params.arm["hyperparameters"] | values,
         streams=seeding.words(params.master_seed, "hutchinson", seeds),
         **preconditioner(files, params, seeds),
@@ -71,7 +94,7 @@ def fit(
         device=job.device,
         memory=devices.memory(job.device),
         checkpoint=job.checkpoint,
-        progress=joblog.progress(params.settings["steps"], label),
+        progress=joblog.progress(settings["steps"], label),
     )
     return classification.fit(Models(two_layer_relu, initial, data, names), recipe, place)
 

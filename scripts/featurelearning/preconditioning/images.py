@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featurelearning.files.image_sets import CLASSES, Mnist
+from featurelearning.files.image_sets import CLASSES, ImageSet
 from featurelearning.files.sets import SETS
 from featurelearning.seeding import generator
 
@@ -47,15 +47,15 @@ def split(
 
 
 def compose(images: np.ndarray, patterns: np.ndarray, pattern_index: np.ndarray) -> np.ndarray:
-    """Return clip(images / 255 + patterns[pattern_index], 0, 1): float32 [n, 784].
+    """Return clip(images + patterns[pattern_index], 0, 1): float32 [n, 784].
 
-    Shapes: images uint8 [n, 784], patterns float32 [10, 784], pattern_index integers [n].
-    Raises TypeError for images that are not uint8: scaled ones would be scaled twice.
+    Shapes: images float32 [n, 784], pixels 0..1, patterns float32 [10, 784], pattern_index integers [n].
+    Raises TypeError for images of another type: bytes 0..255 are not scaled here.
     """
-    if images.dtype != np.uint8:
-        raise TypeError(f"images: dtype {images.dtype}; allowed: uint8 (pixels 0..255, as read from the idx files)")
+    if images.dtype != np.float32:
+        raise TypeError(f"images: dtype {images.dtype}; allowed: float32 (pixels 0..1, as image_sets.load gives them)")
     shown = patterns[pattern_index]
-    shown += images / np.float32(255)
+    shown += images
     return np.clip(shown, 0, 1, out=shown)
 
 
@@ -79,7 +79,12 @@ def ood_sets(digits: np.ndarray, master: int, seed: int) -> dict[str, OodSet]:
     }
 
 
-def training_set(mnist: Mnist, patterns: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return images [n, 784] of the training set with their class patterns, and labels int64 [n]."""
-    labels = mnist.train_labels[index].astype(np.int64)
-    return compose(mnist.train_images[index], patterns, labels), labels
+def drawn(source: ImageSet, of_seed, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a seed's images of the source [n, d] and their labels int64 [n], with class patterns where it has them.
+
+    of_seed: the data set of one seed, with the rows of the training set in {name}_index, and patterns. name: train or
+    validation.
+    """
+    rows = of_seed[f"{name}_index"].values
+    images, labels = source.train_images[rows], source.train_labels[rows]
+    return (compose(images, of_seed["pattern"].values, labels) if "pattern" in of_seed else images), labels

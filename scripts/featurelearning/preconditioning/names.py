@@ -23,8 +23,8 @@ NAMES = {
     "coefficient": ("coefficients of the teacher, one an index", "1"),
     "digit": ("class of the image", "1"),
     "pattern": ("class pattern added to the images", "1"),
-    "train_index": ("index of a training image in MNIST's training set", "1"),
-    "validation_index": ("index of a validation image in MNIST's training set", "1"),
+    "train_index": ("index of a training image in the set's training images", "1"),
+    "validation_index": ("index of a validation image in the set's training images", "1"),
     # covariance
     "eigenvector": ("eigenvectors of the estimated covariance, in columns", "1"),
     "condition_number": ("largest over smallest eigenvalue", "1"),

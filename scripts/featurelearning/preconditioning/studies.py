@@ -25,7 +25,10 @@ def accuracy(name: str) -> Quantity:
 
 CHANGE = Quantity(*NAMES["first_layer_change"])
 FLOOR = Quantity(*NAMES["noise_floor"], scale="log", word="error")
-TUNED = {name: Quantity(*NAMES[name]) for name in ("learning_rate", "at_grid_edge", "tuning_accuracy")}
+TUNED = {
+    name: Quantity(*NAMES[name])
+    for name in ("learning_rate", "at_grid_edge", "tuning_accuracy", "tuning_early_accuracy")
+}
 
 CURVES = {name: error(name) for name in ("train_mse", "test_mse", "clean_mse")}
 FEATURES = {
@@ -89,7 +92,7 @@ OOD = Study(
     },
     {"candidate": NAMES["candidate"]},
     figures={"ood": "accuracy out of distribution"},
-    training=("tune_ood", "train_ood"),
+    training=("tune_images", "train_images"),
     core_minutes=80,
 )
 THEORY = Study(
@@ -195,7 +198,7 @@ REAL = Study(
     },
     case="pair",
     figures={"real": "transfer between real data sets"},
-    training=("tune_real", "train_real"),
+    training=("tune_images", "train_images"),
     core_minutes=25,
 )
 DIAGNOSIS = Study(

@@ -28,5 +28,7 @@ NAMES = {
     "chosen": ("index of the chosen candidate", "1"),
     "at_grid_edge": ("1: a chosen value is at an end of its grid", "1"),
     "tuning_learning_rate": ("learning rate of a candidate; NaN beyond an arm's grid", "1"),
-    "tuning_accuracy": ("mean validation accuracy over the tuning seeds", "1"),
+    "early_accuracy": ("share of validation images classified correctly after a fifth of the steps", "1"),
+    "tuning_accuracy": ("mean validation accuracy over the tuning seeds; NaN for candidates dropped before", "1"),
+    "tuning_early_accuracy": ("mean validation accuracy over the tuning seeds after a fifth of the steps", "1"),
 }

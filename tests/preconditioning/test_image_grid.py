@@ -1,12 +1,12 @@
-"""The grid of the study of real data, and that it names the files which the scripts fetch and read."""
+"""The grid of the studies of images, and that it names the files which the scripts fetch and read."""
 
 from pathlib import Path
 
 import pytest
 
 from workflow.core.configuration import default, validate
-from workflow.core.grid import image_files
-from workflow.preconditioning import grid, real_grid
+from workflow.core.grid import TUNING, image_files
+from workflow.preconditioning import image_grid
 
 
 @pytest.fixture
@@ -16,37 +16,38 @@ def raw():
 
 def test_default_grid(raw):
     cfg = validate(raw)
-    assert len(real_grid.arms(cfg)) == 7 and len(real_grid.tuned_files(cfg)) == 2 * 7
-    assert "results/preconditioning/real/tune/mnist/sigma_empirical_p-1.00.nc" in real_grid.tuned_files(cfg)
-    assert len(real_grid.evaluated_files(cfg)) == len(set(real_grid.evaluated_files(cfg))) == 2 * 7
+    assert len(image_grid.arms(cfg, "real")) == 7 and len(image_grid.tuned_files(cfg, "real")) == 2 * 7
+    assert "results/preconditioning/real/tune/mnist/sigma_empirical_p-1.00.nc" in image_grid.tuned_files(cfg, "real")
+    assert len(image_grid.evaluated_files(cfg, "real")) == len(set(image_grid.evaluated_files(cfg, "real"))) == 2 * 7
     name = "results/preconditioning/real/evaluate/fashion_mnist_to_mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"
-    assert name in real_grid.evaluated_files(cfg)
-    trained = real_grid.trained_files(cfg)
+    assert name in image_grid.evaluated_files(cfg, "real")
+    trained = image_grid.trained_files(cfg, "real")
     assert trained["results/preconditioning/real/train/mnist/sigma_empirical_p+0.50/seeds0000-0009.nc"] == 10
     assert sum(trained.values()) == 2 * 7 * cfg.seeds
 
 
 def test_a_source_of_two_pairs_is_trained_once(raw):
     raw["real"]["pairs"] = [["svhn", "cifar10"]]
-    one = real_grid.trained_files(validate(raw))
+    one = image_grid.trained_files(validate(raw), "real")
     raw["real"]["pairs"] = [["svhn", "cifar10"], ["cifar10", "svhn"], ["mnist", "fashion_mnist"]]
     many = validate(raw)
-    assert set(one) < set(real_grid.trained_files(many))
-    assert len(real_grid.tuned_files(many)) == 3 * 7 == len(real_grid.evaluated_files(many))
+    assert set(one) < set(image_grid.trained_files(many, "real"))
+    assert len(image_grid.tuned_files(many, "real")) == 3 * 7 == len(image_grid.evaluated_files(many, "real"))
 
 
 def test_without_pairs_there_is_no_study(raw):
     raw["real"]["pairs"] = []
     cfg = validate(raw)
-    for files in (real_grid.tuned_files, real_grid.evaluated_files, real_grid.trained_files):
-        assert not files(cfg)
+    for files in (image_grid.tuned_files, image_grid.evaluated_files, image_grid.trained_files):
+        assert not files(cfg, "real") and files(cfg, "ood")
 
 
 def test_tuning_seeds_are_the_studys_own(raw):
     raw["real"]["tuning_seeds"] = [3000]
     cfg = validate(raw)
-    assert real_grid.seeds(cfg, grid.TUNING) == [3000] and grid.seeds(cfg, grid.TUNING) == [1000, 1001]
-    assert real_grid.seeds(cfg, "seeds0010-0012") == [10, 11, 12]
+    assert image_grid.seeds(cfg, "real", TUNING) == [3000]
+    assert image_grid.seeds(cfg, "ood", TUNING) == [1000, 1001]
+    assert image_grid.seeds(cfg, "real", "seeds0010-0012") == [10, 11, 12]
 
 
 def test_each_set_may_come_from_a_folder_and_has_one_key(raw):

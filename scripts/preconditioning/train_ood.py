@@ -1,9 +1,0 @@
-"""Train one shard on MNIST with patterns: the seeds of one arm as one batch, with the values that tuning chose."""
-
-from featurelearning.files import joblog
-from featurelearning.preconditioning import image_training, ood_training
-from featurelearning.preconditioning.names import REFERENCE
-from featurelearning.training.job import begin
-
-with joblog.of(snakemake), begin(snakemake, "trained models and their curves", REFERENCE) as job:
-    image_training.train_chosen(ood_training.train, snakemake, job)
