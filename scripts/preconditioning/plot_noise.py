@@ -8,7 +8,7 @@ from featurelearning.drawing import style, summaries
 from featurelearning.files import joblog, records
 from featurelearning.preconditioning import drawing
 
-METHODS = ("sigma_power", "adahessian")  # a column for each case and method that was run
+METHODS = ("sigma_power", "row_sum_hessian", "adahessian")  # a column for each case and method that was run
 SHOWN = 0.02  # a training error below this share of the noise floor has interpolated, and leaves the panel
 DECADES = 3  # of steps are drawn; before them nothing has moved
 APART = 1.025  # neighbouring exponents are drawn this factor apart in SNR, so that no interval hides another
@@ -105,7 +105,10 @@ def _sentences(families, bottoms):
     below = f"Below the lower panels: under {100 * SHOWN:g}\N{NO-BREAK SPACE}% of the noise floor." if cut else ""
     counts = [summaries.left_out(family["diverged_at"]) for family in families]
     ratio = "Signal to noise: a ratio of standard deviations."
-    return (summaries.seeds(families[0].sizes["seed"], log=True), ratio, below, *counts)
+    drawn = {str(family["method"].values[0]) for family in families}
+    released = "AdaHessian with row sums of the Hessian: as released; with random signs: as described."
+    told = released if drawn == set(METHODS) else ""
+    return (summaries.seeds(families[0].sizes["seed"], log=True), ratio, told, below, *counts)
 
 
 def _lines():

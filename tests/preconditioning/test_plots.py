@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.text import Annotation, Text
 from scipy import stats
 
@@ -110,7 +111,18 @@ def test_noise_draws_adahessian_beside_the_powers_of_the_covariance():
         cells = data.sel(arm=f"adahessian_p{p:+.2f}", case=case)
         final = line(figure, f"adahessian {case} p={p:g} final")
         np.testing.assert_allclose(final.get_ydata(), geometric(cells.test_mse.values[..., -1]))
-    assert len(figure.axes) == 8
+    assert len(figure.axes) == 8 and "as released" not in figure.get_supxlabel()
+
+
+def test_noise_draws_adahessian_as_released_and_as_described():
+    data = synthetic.noise(**SMALL)
+    hessian = data.isel(arm=np.flatnonzero(data["method"] == "adahessian"))
+    names = [name.replace("adahessian", "row_sum_hessian") for name in hessian["arm"].values]
+    sums = hessian.assign_coords(arm=names, method=("arm", ["row_sum_hessian"] * len(names)))
+    figure = plot_noise.figure(xr.concat([data, sums], "arm"))
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:6]]
+    assert [title.split(": ")[1] for title in titles[2:]] == 2 * ["AdaHessian, row sums"] + 2 * ["AdaHessian, signs"]
+    assert "row sums of the Hessian: as released" in figure.get_supxlabel().replace("\n", " ")
 
 
 def test_methods_are_means_over_seeds_with_their_names():

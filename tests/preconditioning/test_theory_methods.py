@@ -19,6 +19,7 @@ DEFAULT = [  # name, studies, learning rate, hyper-parameters: claims and figure
     ("sgd", ONE, None, {}),
     ("momentum", ONE, 0.005, {"momentum": 0.9}),
     ("adam", BOTH, 0.01, {}),
+    ("row_sum_hessian", ONE, 0.03, {"p": -1.0}),
     ("adahessian", BOTH, 0.03, {"p": -1.0}),
     ("sam", ONE, None, {"rho": 0.05}),
     ("diagonal_hessian", ONE, 0.03, {"p": -1.0}),
@@ -26,6 +27,8 @@ DEFAULT = [  # name, studies, learning rate, hyper-parameters: claims and figure
     ("kfac", BOTH, 0.003, {"damping": 0.01}),
     ("shampoo", ONE, 0.1, {}),
     ("sophia", ONE, 0.003, {}),
+    ("muon", BOTH, 0.003, {}),
+    ("soap", BOTH, 0.003, {}),
 ]
 SETTINGS = {"dimension": 4, "samples_train": 20, "samples_test": 12, "hidden": 16}
 SETTINGS |= {"steps": 1000, "learning_rate": 0.02, "condition_number": 100}

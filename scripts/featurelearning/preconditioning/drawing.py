@@ -11,7 +11,8 @@ FAMILIES = {  # (method, estimator): how a title names it
     ("sigma_power", "empirical"): "$P = \\hat\\Sigma^{\\,p}$ (empirical)",
     ("sigma_power", "ledoit_wolf"): "$P = \\hat\\Sigma^{\\,p}$ (Ledoit\N{EN DASH}Wolf)",
     ("sigma_power", "oas"): "$P = \\hat\\Sigma^{\\,p}$ (OAS)",
-    ("adahessian", "none"): "AdaHessian, power $p$",
+    ("row_sum_hessian", "none"): "AdaHessian, row sums",
+    ("adahessian", "none"): "AdaHessian, signs",
     ("diagonal_hessian", "none"): "exact diagonal, power $p$",
 }
 POWERS = {"sigma_power": "$\\Sigma", "fixed": "fixed $\\Sigma", "reestimated": "re-estimated $\\Sigma"}
