@@ -80,7 +80,7 @@ def _curves(axes, exponent, looks):
 
 def _limits(drawn):
     values = np.concatenate([list(CLAIMED), *map(np.ravel, drawn)])
-    low, high = values.min(), values.max()
+    low, high = np.nanmin(values), np.nanmax(values)
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
 

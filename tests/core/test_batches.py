@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from featurelearning.files import checkpoints
-from featurelearning.networks import two_layer_relu
-from featurelearning.training import batches, classification, regression
+from featurelearning.networks import dense, two_layer_relu
+from featurelearning.training import batches, classification, experiments, methods, regression
 from featurelearning.training.experiments import Models, Place, Recipe
 from references import StopAt, assert_close
 
@@ -40,7 +40,6 @@ def fit(memory=None):
 @pytest.mark.parametrize(
     "models, each, memory, sizes",
     [
-        (10, 5, None, [10]),
         (10, 5, 50, [10]),
         (10, 5, 49, [5, 5]),
         (10, 5, 20, [3, 3, 4]),
@@ -58,8 +57,26 @@ def test_the_estimate_counts_data_parameters_and_activations():
     initial, data, *_ = problem()
     numbers = N * D + N + 2 * N * D + 2 * N + 2 * N
     parameters = D * H + H + H + 1
-    expected = 4 * (numbers + 10 * parameters + 4 * 2 * N * (H + 1))
-    assert batches.bytes_per_model(initial[0], data, 4) == expected
+    expected = 4 * (numbers + 6 * parameters + 2 * 7 + 4 * 2 * N * (H + 1))
+    assert batches.bytes_per_model(initial[0], data, 7, 4) == expected
+
+
+@pytest.mark.parametrize("name", methods.known())
+def test_the_state_of_every_method_is_counted_without_making_it(name):
+    initial, data, names, basis, powers = problem()
+    module = methods.load(name)
+    given = {key: np.full(M, 0.5) for key in getattr(module, "HYPERPARAMETERS", {})}
+    streams = np.zeros((M, 2), np.int32)
+    recipe = Recipe(name, **SETTINGS, hyperparameters=given, basis=basis, powers=powers, streams=streams)
+    models = Models(two_layer_relu, initial, data, names)
+    made = experiments.problem_of(recipe, Place())._replace(
+        network=two_layer_relu, inputs=torch.tensor(data["x_train"], dtype=torch.float32)
+    )
+    state = module.init(dense.stack(initial, torch.float32), made)
+    numbers = [value.numel() / M for part in state.values() for value in part.values()]
+    assert experiments.state_size(models, recipe) == sum(numbers)
+    squares = {"soap": 2 * (D**2 + 2 * H**2 + 1), "shampoo": 2 * (D**2 + 3 * H**2 + 2)}
+    assert sum(numbers) >= squares.get(name, 0)
 
 
 @pytest.mark.parametrize("models_at_once", [1, 2, 3, 6])
@@ -67,7 +84,7 @@ def test_a_batch_in_parts_trains_the_same_models(models_at_once, capsys):
     whole = fit()
     assert capsys.readouterr().out == ""
     initial, data, *_ = problem()
-    parts = fit(models_at_once * batches.bytes_per_model(initial[0], data, 8))
+    parts = fit(models_at_once * batches.bytes_per_model(initial[0], data, 0, 8))
     count = -(-M // models_at_once)
     line = f"memory: {M} models are more than the device holds, they are trained in {count} parts\n"
     assert capsys.readouterr().out == line
@@ -97,7 +114,7 @@ def test_learning_rates_go_with_their_models():
 def test_parts_that_were_trained_are_not_trained_again(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(checkpoints, "PIECE", 1e9)  # four looks a part, however busy the machine is
     initial, data, names, basis, _ = problem()
-    memory = 3 * batches.bytes_per_model(initial[0], data, 8)
+    memory = 3 * batches.bytes_per_model(initial[0], data, 2 * (D * H + H + H + 1) + 1, 8)
 
     def train(looks):
         checkpoint = checkpoints.Checkpoint(tmp_path / "state", 1e9, StopAt(looks))
@@ -133,4 +150,5 @@ def test_the_estimate_is_enough_on_a_real_device():
     models = Models(two_layer_relu, initial, data, [str(i) for i in range(m)])
     regression.fit(models, Recipe("adam", **SETTINGS), Place("cuda"))
     peak = torch.cuda.max_memory_allocated()
-    assert peak <= m * batches.bytes_per_model(initial[0], data, 4) <= 5 * peak
+    state = experiments.state_size(models, Recipe("adam", **SETTINGS))
+    assert peak <= m * batches.bytes_per_model(initial[0], data, state, 4) <= 5 * peak

@@ -326,7 +326,7 @@ def test_the_memory_of_a_batch_counts_the_units_of_every_layer():
     data = {"x_train": case.x.numpy(), "y_train": case.y.numpy()}
     parameters = sum(value[0].numel() for value in case.params.values())
     expected = 8 * (N * D + N + batches.COPIES * parameters + batches.LAYERS * N * (7 + 6 + 5 + 1))
-    assert batches.bytes_per_model(case.models[0], data, 8) == expected
+    assert batches.bytes_per_model(case.models[0], data, 0, 8) == expected
 
 
 @pytest.mark.parametrize("name", NETWORKS)

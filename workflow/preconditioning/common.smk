@@ -57,8 +57,9 @@ def image_covariance(wildcards):
 
 
 def image_settings(study):
-    """Return how the models of a study of images are trained."""
-    return settings(getattr(CONFIG, study), "hidden", "steps", "weight_decay") | settings(CONFIG, "records")
+    """Return how the models of a study of images are trained; one step in ten is recorded, which costs as much."""
+    trained = settings(getattr(CONFIG, study), "hidden", "steps", "weight_decay")
+    return trained | {"records": min(CONFIG.records, max(trained["steps"] // 10, 2))}
 
 
 def image_data(wildcards):

@@ -46,44 +46,39 @@ template <class T> struct Net {  // parameters, or a direction: then f, r and S 
   std::vector<T> x = std::vector<T>(blocks * q * M), r = std::vector<T>(blocks * M);  // x [block][k][M]
   T b2 = 0, loss = 0, sum = 0;                                                        // sum: of r
 
-  template <class F> void products(const Row* w, F use) const {
-    for (int b = 0; b < blocks; b++) {
-      V p[M][U] = {};
-      for (int k = 0; k < q; k++)
+  void products(const Row* w, int b, V (&p)[M][U]) const {  // of a block's samples and a tile's units
+    for (int k = 0; k < q; k++)
 #pragma GCC unroll 8
-        for (int s = 0; s < M; s++)
-          for (int u = 0; u < U; u++) p[s][u] += w[k].u[u] * x[(b * q + k) * M + s];
-      use(b, p);
-    }
+      for (int s = 0; s < M; s++)
+        for (int u = 0; u < U; u++) p[s][u] += w[k].u[u] * x[(b * q + k) * M + s];
   }
 
   I mask(int tile, int b, int u) const { return off[tile * words + b * M / BITS].u[u] >> (b * M % BITS); }
 
   template <bool ALONG> void forward(int tile, Net* along = nullptr) {
-    const Row vt = v[tile];
-    products(&W[tile * q], [&](int b, const V (&p)[M][U]) {
+    const Row vt = v[tile], ct = ALONG ? along->v[tile] : Row{};
+    for (int b = 0; b < blocks; b++) {
+      V p[M][U] = {}, c[M][U] = {};
+      products(&W[tile * q], b, p);
       Bits& bits = off[tile * words + b * M / BITS];
       for (int u = 0; u < U; u++) {
         I mine = {};
 #pragma GCC unroll 8
         for (int s = 0; s < M; s++) {
           const I dead = p[s][u] <= 0;  // a NaN is not <= 0: as in torch it counts as active, and reaches the loss
-          const V live = dead ? V{} : p[s][u];
+          p[s][u] = dead ? V{} : p[s][u];
           mine |= dead & (1 << s);
-          f[b * M + s].u += live * vt.u[u];
-          if constexpr (ALONG) along->f[b * M + s].u += live * along->v[tile].u[u];
+          f[b * M + s].u += p[s][u] * vt.u[u];
         }
         bits.u[u] = (b * M % BITS ? bits.u[u] : I{}) | mine << (b * M % BITS);
       }
-    });
-    if constexpr (ALONG) products(&along->W[tile * q], [&](int b, const V (&p)[M][U]) {
-      for (int u = 0; u < U; u++) {
-        const I mine = mask(tile, b, u);
+      if constexpr (!ALONG) continue;
+      products(&along->W[tile * q], b, c);
+      for (int u = 0; u < U; u++)
 #pragma GCC unroll 8
         for (int s = 0; s < M; s++)
-          along->f[b * M + s].u += ((mine & (1 << s)) != 0 ? V{} : p[s][u]) * vt.u[u];
-      }
-    });
+          along->f[b * M + s].u += p[s][u] * ct.u[u] + (p[s][u] <= 0 ? V{} : c[s][u]) * vt.u[u];
+    }
   }
 
   void residuals(const T* y) {

@@ -2,6 +2,7 @@
 
 This is what P1's released scripts run: their estimate z * (H z) is that of pytorch_optimizer 3.6.1 to 3.8.0, which
 draws signs by randint_like(p, 0, 1) * 2 - 1. The upper end is exclusive, so that every sign is -1 and z * (H z) = H 1.
+The package's changelog dates the correction of its draw to 3.11.0 (pull request 575); 4.1.0 draws both signs.
 """
 
 import torch

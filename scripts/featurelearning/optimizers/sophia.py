@@ -2,7 +2,8 @@
 
 m <- beta1 m + (1 - beta1) g; in updates 1, 11, 21, .. h <- beta2 h + (1 - beta2) z * (H z), else h stays; the step is
 clip(m / max(gamma h, eps), -1, 1). As there, both averages start at 0 and have no bias correction, h decays once an
-estimate, and a negative h gives the sign of m; unlike there, z are signs, not normal: less spread, the same mean.
+estimate, and a negative h gives the sign of m; unlike there, and unlike P1's OOD script, which takes the normal draws
+of pytorch_optimizer, z are signs: h has the same mean, and in each entry 2 H_ii^2 less variance.
 """
 
 import torch

@@ -51,12 +51,14 @@ def runs(study: Study) -> Iterator[tuple[str, float, Method]]:
 def effective(study: Study) -> dict[str, np.ndarray]:
     """Return effective_exponent and step_exponent [methods, frames, seeds, steps] of `runs` after each of `steps`.
 
-    Raises ValueError, naming the method, where an exponent is not finite.
+    NaN where a method has not moved the first layer yet, as SOAP after its first update. Raises ValueError, naming the
+    method, where another exponent is not finite.
     """
     found = {}
     for name, p, method in runs(study):
-        found[name] = exponents(study, framed(study, p), method).reshape(2, len(FRAMES), len(study.seeds), -1)
-        if not np.isfinite(found[name]).all():
+        values, moved = exponents(study, framed(study, p), method)
+        found[name] = np.where(moved, values, np.nan).reshape(2, len(FRAMES), len(study.seeds), -1)
+        if not np.isfinite(values[:, moved]).all():
             raise ValueError(
                 f"{name}: its effective exponent is not finite, since a model diverged or its gradient vanished; "
                 f"lower {method.rate} or change the section theory"
@@ -71,18 +73,22 @@ def framed(study: Study, p: float) -> Batch:
     return theory.joined([theory.transformed(rotated, theory.rotations(study)[0].swapaxes(-1, -2)), rotated])
 
 
-def exponents(study: Study, batch: Batch, method: Method) -> np.ndarray:
-    """Return the exponents [2, m, steps] of what was accumulated and of one step, after each of `steps`."""
+def exponents(study: Study, batch: Batch, method: Method) -> tuple[np.ndarray, np.ndarray]:
+    """Return the exponents [2, m, steps] of what was accumulated and of one step, after each of `steps`.
+
+    With them whether the first layer has been moved by then [m, steps].
+    """
     x, wanted = batch.x_train, set(steps())
     values, vectors = torch.linalg.eigh(x.mT @ x / x.shape[1])
     values = powers.cleared(values.numpy())
-    found, sums = [], (0.0, 0.0)
+    found, moved, sums = [], [], (0.0, 0.0)
     for count, pair in enumerate(trail(study, batch, method), 1):
         sums = tuple(total + new for total, new in zip(sums, pair, strict=True))
         if count in wanted:
             seen = torch.stack([torch.stack(sums), torch.stack(pair)], dim=1)  # gradient and step, of either kind
             found.append(features.effective_exponent(*(vectors.mT @ seen).numpy(), values))
-    return np.stack(found, axis=-1)
+            moved.append(sums[1].ne(0).flatten(1).any(dim=1).numpy())
+    return np.stack(found, axis=-1), np.stack(moved, axis=-1)
 
 
 def trail(study: Study, batch: Batch, method: Method) -> Iterator[tuple[Tensor, Tensor]]:

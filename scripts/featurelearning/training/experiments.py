@@ -129,8 +129,7 @@ def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Ru
     models, recipe = plain(models, recipe, place.dtype)
     check_hyperparameters(recipe.method, methods.load(recipe.method), recipe.hyperparameters)
     count = len(models.names)
-    each = batches.bytes_per_model(models.initial[0], models.data, place.dtype.itemsize)
-    parts = batches.parts(count, each, place.memory)
+    parts = [slice(0, count)] if place.memory is None else parts_of(models, recipe, place)
     if len(parts) > 1:
         print(f"memory: {count} models are more than the device holds, they are trained in {len(parts)} parts")
     runs = []
@@ -141,6 +140,22 @@ def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Ru
         )
         runs.append(run._replace(params={key: value.cpu() for key, value in run.params.items()}))
     return runs[0] if len(runs) == 1 else joined(runs)
+
+
+def parts_of(models: Models, recipe: Recipe, place: Place) -> list[slice]:
+    """Return the models in as few parts as the memory allows."""
+    state = state_size(models, recipe)
+    each = batches.bytes_per_model(models.initial[0], models.data, state, place.dtype.itemsize)
+    return batches.parts(len(models.names), each, place.memory)
+
+
+def state_size(models: Models, recipe: Recipe) -> int:
+    """Return how many numbers the method keeps of one model, by making its state on a device without memory."""
+    nowhere, first = Place("meta"), slice(0, 1)
+    problem = problem_of(recipe_of(recipe, first, len(models.names)), nowhere)
+    problem = problem._replace(network=models.network, inputs=tensor(models.data["x_train"][first], nowhere))
+    state = methods.load(recipe.method).init(dense.stack(models.initial[first], nowhere.dtype, "meta"), problem)
+    return sum(value.numel() for part in state.values() for value in part.values())
 
 
 def plain(models: Models, recipe: Recipe, dtype: torch.dtype) -> tuple[Models, Recipe]:
