@@ -28,6 +28,12 @@ try:
 except (ConfigError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
+# With a limit of jobs a second, Snakemake (9.27) has every job that ends while others wait look for jobs once more each
+# second from then on: after some hundred jobs that takes half a core. The default limit is none that anybody asked for.
+LIMIT = workflow.scheduling_settings.max_jobs_per_timespan
+if LIMIT and (LIMIT.max_jobs, LIMIT.timespan) == (100, 1):
+    workflow.scheduling_settings.max_jobs_per_timespan = None
+
 # The study of each figure, by paper and name: two papers may draw figures of one name.
 DRAWN = {(study.paper, figure): study for study in STUDIES.values() for figure in study.figures}
 
