@@ -30,7 +30,7 @@ except (ConfigError, OSError) as error:
 
 # With a limit of jobs a second, Snakemake (9.27) has every job that ends while others wait look for jobs once more each
 # second from then on: after some hundred jobs that takes half a core. The default limit is none that anybody asked for.
-LIMIT = workflow.scheduling_settings.max_jobs_per_timespan
+LIMIT = getattr(workflow.scheduling_settings, "max_jobs_per_timespan", None)  # what unlocks a folder has no settings
 if LIMIT and (LIMIT.max_jobs, LIMIT.timespan) == (100, 1):
     workflow.scheduling_settings.max_jobs_per_timespan = None
 
