@@ -217,5 +217,5 @@ def test_only_a_limit_of_jobs_a_second_that_was_asked_for_is_kept(words, limit, 
     told += 'print("limit:", LIMIT and (LIMIT.max_jobs, LIMIT.timespan))\n'
     with (folder / "workflow" / "Snakefile").open("a", encoding="utf-8") as file:
         file.write(told)
-    done = snakemake(folder, "-n", *words)
+    done = snakemake(folder, DATA, *words)
     assert done.returncode == 0 and f"limit: {limit}\n" in done.stdout + done.stderr

@@ -109,7 +109,8 @@ def transfer_set(exponents=EXPONENTS):
 
 def ood_set(exponents=EXPONENTS):
     """flipped noise: 0.5 + 0.1 p; flipped digits: 0.5 - 0.1 p; plus a tenth of a point a seed in the sense of p."""
-    arms = others("sgd", "adam", "sam", "kfac", "adahessian_p-1.00", "row_sum_hessian_p-1.00") + powers("empirical", exponents)
+    arms = others("sgd", "adam", "sam", "kfac", "adahessian_p-1.00", "row_sum_hessian_p-1.00")
+    arms += powers("empirical", exponents)
     p = exponent(arms)[:, None]
     drift = 0.001 * SEEDS * np.sign(p)
     return xr.Dataset(
