@@ -209,13 +209,13 @@ def test_a_name_that_two_rooms_give_is_found(text, name):
     assert clashes({"core": [core], "paper": ["from workflow.core import rooms\nOWN = 1\n", text]}) == {name}
 
 
-@pytest.mark.parametrize(("words", "limit"), [((), "None"), (("--max-jobs-per-timespan", "5/1m"), "(5, 60.0)")])
+@pytest.mark.parametrize(("words", "limit"), [((), "None"), (("--max-jobs-per-timespan", "5/2s"), "(5, 2.0)")])
 def test_only_a_limit_of_jobs_a_second_that_was_asked_for_is_kept(words, limit, tmp_path):
     """Where it has one, Snakemake has as many timers as jobs have ended, each of which looks for jobs every second."""
     folder = copy_of_repository(tmp_path / "copy")
-    told = "LIMIT = workflow.scheduling_settings.max_jobs_per_timespan\n"
-    told += 'print("limit:", LIMIT and (LIMIT.max_jobs, LIMIT.timespan))\n'
-    with (folder / "workflow" / "Snakefile").open("a", encoding="utf-8") as file:
-        file.write(told)
-    done = snakemake(folder, DATA, *words)
+    told = 'limit = workflow.scheduler.job_rate_limiter; print("limit:", limit and (limit.max_jobs, limit.timespan))'
+    shared = folder / "workflow" / "core" / "common.smk"
+    text = shared.read_text(encoding="utf-8")
+    shared.write_text(text.replace("    unlimited()\n", f"    unlimited()\n    {told}\n", 1), encoding="utf-8")
+    done = snakemake(folder, *words, "--", DATA)
     assert done.returncode == 0 and f"limit: {limit}\n" in done.stdout + done.stderr

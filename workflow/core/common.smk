@@ -28,12 +28,6 @@ try:
 except (ConfigError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
-# With a limit of jobs a second, Snakemake (9.27) has every job that ends while others wait look for jobs once more each
-# second from then on: after some hundred jobs that takes half a core. The default limit is none that anybody asked for.
-LIMIT = getattr(workflow.scheduling_settings, "max_jobs_per_timespan", None)  # what unlocks a folder has no settings
-if LIMIT and (LIMIT.max_jobs, LIMIT.timespan) == (100, 1):
-    workflow.scheduling_settings.max_jobs_per_timespan = None
-
 # The study of each figure, by paper and name: two papers may draw figures of one name.
 DRAWN = {(study.paper, figure): study for study in STUDIES.values() for figure in study.figures}
 
@@ -65,6 +59,7 @@ onstart:
     if CONFIG.device == "auto":
         print(f"device: auto finds {'a GPU' if GPU else 'no GPU, training runs on the CPU'}")
     Path(RUN).write_text(socket.gethostname(), encoding="utf-8")
+    unlimited()
     progress.start(rooms.trained_files(CONFIG), workflow.dag.jobs, workflow.dag.needrun_jobs())
 
 
@@ -74,6 +69,17 @@ onsuccess:
 
 onerror:
     end()
+
+
+def unlimited():
+    """Take away the scheduler's default limit of jobs a second, which nobody has asked for.
+
+    With any, Snakemake (9.27) has every job that ends while others wait look for jobs once more each second from then
+    on: after some hundred jobs that takes half a core.
+    """
+    limit = workflow.scheduler.job_rate_limiter
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 def end():
