@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,12 +25,14 @@ from featurelearning.optimizers import (
     shampoo,
     sigma_power,
     sophia,
+    torch_optimizer,
 )
 from reference_kronecker import KFAC, Shampoo
 from reference_lbfgs import LBFGS
 from reference_muon import Muon
 from reference_optimizers import AdaHessian, SophiaH, hutchinson, of_hessian
 from reference_sam import SAM
+from references import NADAM
 
 M, D = 3, 4  # models, inputs
 RATE = 0.02
@@ -48,7 +50,7 @@ class Row(NamedTuple):
 
     method: ModuleType
     reference: Callable[[nn.Sequential, Loss, int], torch.optim.Optimizer]
-    hyperparameters: dict[str, float] = {}
+    hyperparameters: dict[str, Any] = {}
     preconditioner: Tensor | None = None
 
 
@@ -109,5 +111,6 @@ TABLE = {
     "sam": Row(sam, of_torch(SAM, rho=0.05), {"rho": 0.05}),
     "lbfgs": Row(lbfgs, of_torch(LBFGS)),
     "muon": Row(muon, of_torch(Muon)),
+    "torch_optimizer": Row(torch_optimizer, of_torch(torch.optim.NAdam, betas=NADAM["betas"]), NADAM),
     "shampoo": Row(shampoo, of_torch(Shampoo, epsilon=shampoo.EPSILON, refresh_every=2, fresh=32)),
 }

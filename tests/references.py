@@ -20,6 +20,13 @@ MONTE_CARLO = 1e-4  # chance that a right sampler fails; generators are seeded, 
 # Every method there is, and a value for each hyper-parameter that one of them has.
 METHODS = {name: importlib.import_module(f"featurelearning.optimizers.{name}") for name in methods.HYPERPARAMETERS}
 HYPERPARAMETERS = {"momentum": 0.9, "p": -1.0, "rho": 0.05, "damping": 0.1}
+NADAM = {"class": "torch.optim:NAdam", "betas": (0.8, 0.99)}  # of the method that runs a class with its arguments
+
+
+def hyperparameters(optimizer: object) -> dict:
+    """Return what a problem holds for a method: values for all of those that declare theirs, or a class."""
+    return NADAM if hasattr(optimizer, "CLASS") else HYPERPARAMETERS
+
 
 torch.set_num_threads(1)  # as in the workflow's jobs; tiny products wait for a second thread on a busy machine
 

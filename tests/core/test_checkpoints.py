@@ -11,10 +11,10 @@ import torch
 
 from featurelearning.files import checkpoints
 from featurelearning.networks import curvature, dense, two_layer_kernels, two_layer_relu
-from featurelearning.optimizers import adam, sgd, sigma_power
+from featurelearning.optimizers import adam, sgd, sigma_power, torch_optimizer
 from featurelearning.optimizers.problem import Problem
 from featurelearning.training import descent, loop
-from references import HYPERPARAMETERS, METHODS, StopAt, random_params
+from references import METHODS, StopAt, hyperparameters, random_params
 
 M, D, H, N = 3, 5, 8, 20
 STEPS = loop.schedule(60, 8)
@@ -26,7 +26,7 @@ def library(compiled):
     return two_layer_kernels.build(compiled)
 
 
-def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> loop.Run:
+def run(optimizer, dtype=torch.float32, library=None, checkpoint=None, given=None) -> loop.Run:
     """Train three models on the mean squared error."""
     rng = np.random.default_rng(11)
     params = {key: value.to(dtype) for key, value in random_params(rng, M, D, H).items()}
@@ -34,7 +34,7 @@ def run(optimizer, dtype=torch.float32, library=None, checkpoint=None) -> loop.R
     gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
     problem = Problem(
         torch.linspace(0.1, 2, D, dtype=dtype).repeat(M, 1),
-        hyperparameters=HYPERPARAMETERS,
+        hyperparameters=given or hyperparameters(optimizer),
         gradients_along=functools.partial(dense.gradients_along, gradients),
         network=two_layer_relu,
         inputs=x,
@@ -76,6 +76,25 @@ def test_a_run_that_was_stopped_has_the_same_bits(optimizer, looks, tmp_path, mo
     whole = train()
     assert (whole.diverged_at[[0, 2]] == -1).all()
     assert_same_bits(stopped_again_and_again(tmp_path / "state", looks, train), whole)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {
+            "class": "torch.optim:LBFGS",
+            "max_iter": 4,
+            "line_search_fn": "strong_wolfe",
+        },  # lists and numbers in its state
+        {"class": "torch.optim:ASGD"},  # numbers in float32
+    ],
+    ids=lambda given: given["class"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_so_has_one_of_a_class(given, dtype, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "PIECE", 0)
+    train = functools.partial(run, torch_optimizer, dtype, given=given)
+    assert_same_bits(stopped_again_and_again(tmp_path / "state", 7, train), train())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -14,7 +14,7 @@ from featurelearning.optimizers import adahessian, adam, muon, sgd, sigma_power
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from featurelearning.training import compiling, loop
-from references import HYPERPARAMETERS, METHODS, assert_close, descend, network, random_params, weights
+from references import METHODS, assert_close, descend, hyperparameters, network, random_params, weights
 from repository import require
 from workflow.core import methods
 
@@ -46,11 +46,11 @@ def chosen(tensors: tuple, keep: list[int]) -> tuple:
     return {key: value[keep] for key, value in params.items()}, x[keep], y[keep]
 
 
-def complete(x: Tensor, y: Tensor, streams: Tensor) -> Problem:
-    """Return a problem that serves every method."""
+def complete(x: Tensor, y: Tensor, streams: Tensor, optimizer: object) -> Problem:
+    """Return a problem that serves a method."""
     return Problem(
         torch.linspace(0.1, 2, D, dtype=x.dtype).repeat(len(x), 1),
-        hyperparameters=HYPERPARAMETERS,
+        hyperparameters=hyperparameters(optimizer),
         gradients_along=functools.partial(
             dense.gradients_along, functools.partial(two_layer_relu.mse_gradients, x=x, y=y)
         ),
@@ -156,7 +156,7 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
     def trained(tensors, seeds: range):
         words = [generator(42, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in seeds]
         streams = torch.tensor(np.stack(words), dtype=torch.int32)
-        return fit(*tensors, optimizer=optimizer, problem=complete(*tensors[1:], streams), steps=range(31))
+        return fit(*tensors, optimizer=optimizer, problem=complete(*tensors[1:], streams, optimizer), steps=range(31))
 
     whole = shard(range(10))
     curves = trained(whole, range(10)).curves["train_mse"]
@@ -249,7 +249,7 @@ def test_a_missing_or_misshapen_gradient_is_refused_before_training(change, foun
 @pytest.mark.parametrize("name", [name for name, given in methods.HYPERPARAMETERS.items() if given])
 def test_a_missing_hyperparameter_is_named_before_training(name):
     params, x, y = task()
-    problem = complete(x, y, torch.zeros(M, 2, dtype=torch.int32))._replace(hyperparameters={})
+    problem = complete(x, y, torch.zeros(M, 2, dtype=torch.int32), METHODS[name])._replace(hyperparameters={})
     with pytest.raises(ValueError, match=f"^hyperparameters of {name}: .*: missing; allowed: .*; add it$"):
         fit(params, x, y, METHODS[name], problem)
 
@@ -278,7 +278,7 @@ def test_the_compiled_step_is_the_eager_one(compile_cache, path, optimizer):
     require(compiling.possible(torch.device("cpu")), "no C++ compiler or Python headers: torch.compile was not tried")
     params, x, y = task()
     y[1, 0] = torch.nan  # its model diverges
-    problem = complete(x, y, torch.arange(2 * M, dtype=torch.int32).reshape(M, 2))
+    problem = complete(x, y, torch.arange(2 * M, dtype=torch.int32).reshape(M, 2), optimizer)
     general = functools.partial(dense.autograd_gradients, x=x, y=y, loss=two_layer_relu.mean_squared_error)
     options = {"gradients": general} if path == "autograd" else {}
     eager, compiled = (

@@ -19,12 +19,14 @@ class Problem(NamedTuple):
     """The fixed part of a training problem, of which each method takes what it needs.
 
     preconditioner: P of the first layer, [m, d] where it is diagonal (the run is in its eigenbasis) or [m, d, d].
-    hyperparameters: by name, what a method lists in HYPERPARAMETERS; one number, or one per model [m, 1, 1].
+    hyperparameters: by name, what a method lists in HYPERPARAMETERS; one number, or one per model [m, 1, 1]. Those of a
+    method with a CLASS may be anything.
     objective: params -> (values [m], gradients) of what is minimised, for methods that look beside the present place.
     gradients_along: (params, v) -> (losses [m], gradients, H v), with H the Hessian of each model's data term.
     network, inputs: what is trained, on which inputs x [m, n, d]. output_root: outputs [m, n, o] -> S [m, n, o, r] with
     S S^T the Hessian of a sample's loss in its outputs. These are for curvature in closed form, see `curvature`.
     streams: two words [m, 2] (int32) per model, which its random numbers come from.
+    learning_rate: what the loop multiplies the step with, one number or one per model [m].
     """
 
     preconditioner: Tensor | None = None
@@ -35,6 +37,7 @@ class Problem(NamedTuple):
     inputs: Tensor | None = None
     output_root: Callable[[Tensor], Tensor] | None = None
     streams: Tensor | None = None
+    learning_rate: float | Tensor | None = None
 
 
 class Optimizer(Protocol):
@@ -43,7 +46,9 @@ class Optimizer(Protocol):
     It may hold HYPERPARAMETERS, the names that it reads from the problem, each with the least and the largest value
     allowed (None: no bound); MEANINGS, what each of them is in words; EAGER = True where its update branches on its
     state, which torch.compile cannot follow; DECOUPLED = True where weight decay is no part of the objective, but is
-    added to the step (Loshchilov & Hutter 2019); LABEL, how figures name it, in plain text or as a formula;
+    added to the step (Loshchilov & Hutter 2019); LABEL, how figures name it, in plain text or as a formula; CLASS, the
+    name of a hyper-parameter that names a class, package.module:Class, whose arguments all other hyper-parameters are,
+    with faults(hyperparameters), a line for each that is wrong;
     probe(state, params, problem), the v for which every update asks for H v, which is then computed together with
     the gradients; cause(params, problem), which says for a start from which every model has diverged why that may be
     and what helps.
@@ -57,16 +62,20 @@ class Optimizer(Protocol):
 
 
 def require_hyperparameters(method: str, optimizer: Optimizer, given: Mapping[str, float | Tensor]) -> None:
-    """Raise ValueError with a line for each hyper-parameter that a method reads and is not given."""
+    """Raise ValueError with a line for each hyper-parameter that a method reads and is not given.
+
+    Those of a method with a CLASS are checked altogether.
+    """
     declared = getattr(optimizer, "HYPERPARAMETERS", {})
-    refuse(
-        method, [f"{name}: missing; allowed: {interval(*declared[name])}; add it" for name in declared.keys() - given]
-    )
+    missing = [f"{name}: missing; allowed: {interval(*declared[name])}; add it" for name in declared.keys() - given]
+    refuse(method, missing + (optimizer.faults(given) if hasattr(optimizer, "CLASS") else []))
 
 
 def check_hyperparameters(method: str, optimizer: Optimizer, given: Mapping[str, float | np.ndarray]) -> None:
     """Raise ValueError with a line for each hyper-parameter that is missing, unknown or out of its range."""
     require_hyperparameters(method, optimizer, given)
+    if hasattr(optimizer, "CLASS"):
+        return
     declared = getattr(optimizer, "HYPERPARAMETERS", {})
     known = ", ".join(declared) or "none"
     problems = [f"{name}: unknown; allowed: {known}; remove it" for name in given.keys() - declared]

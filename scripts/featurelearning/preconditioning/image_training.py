@@ -49,7 +49,7 @@ def tune(snakemake, job: Job) -> None:
     }
     variables |= {name: (("candidate",), column) for name, column in columns.items()}
     attributes = job.attributes | devices.usage(job.device)
-    names = NAMES | methods.long_names(params.arm["method"])
+    names = methods.long_names(params.arm["method"], columns) | NAMES
     coords = {"candidate": range(len(candidates)), "seed": seeds}
     records.write(records.dataset(variables, coords, attributes, names), snakemake.output.model)
 

@@ -193,6 +193,7 @@ def measured(study: Study, by: str) -> dict[str, Method]:
 def prepared(study: Study, batch: Batch, method: Method, weight_decay: float = 0.0) -> Rule:
     """Return the rule by which a method trains a batch."""
     gradients = functools.partial(two_layer_relu.mse_gradients, x=batch.x_train, y=batch.y_train)
+    rate = study.settings["learning_rate"] if method.learning_rate is None else method.learning_rate
     problem = Problem(
         preconditioner=batch.preconditioner,
         hyperparameters=method.hyperparameters,
@@ -202,8 +203,8 @@ def prepared(study: Study, batch: Batch, method: Method, weight_decay: float = 0
         inputs=batch.x_train,
         output_root=squared_error_root,
         streams=streams(study, len(batch.y_train)),
+        learning_rate=rate,
     )
-    rate = study.settings["learning_rate"] if method.learning_rate is None else method.learning_rate
     return Rule(gradients, method.optimizer, problem, rate, weight_decay)
 
 

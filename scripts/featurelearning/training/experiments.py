@@ -42,9 +42,10 @@ class Models(NamedTuple):
 class Recipe(NamedTuple):
     """How it is trained: numbers are one for all models or one for each, [m].
 
-    method: a module of featurelearning.optimizers. steps, records: see `loop.schedule`. basis [m, d, d], whose columns
-    are eigenvectors, and powers [m, d]: the first layer's preconditioner, where the method takes one. streams [m, 2]:
-    of random numbers, see `Problem`.
+    method: a module of featurelearning.optimizers. steps, records: see `loop.schedule`. weight_decay: a method that has
+    a hyper-parameter of that name has no other. hyperparameters: of a method with a CLASS anything, or arrays [m].
+    basis [m, d, d], whose columns are eigenvectors, and powers [m, d]: the first layer's preconditioner, where the
+    method takes one. streams [m, 2]: of random numbers, see `Problem`.
     """
 
     method: str
@@ -128,6 +129,7 @@ def fit(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Ru
     """
     models, recipe = plain(models, recipe, place.dtype)
     check_hyperparameters(recipe.method, methods.load(recipe.method), recipe.hyperparameters)
+    recipe = recipe._replace(weight_decay=0.0) if "weight_decay" in recipe.hyperparameters else recipe
     count = len(models.names)
     parts = [slice(0, count)] if place.memory is None else parts_of(models, recipe, place)
     if len(parts) > 1:
@@ -164,7 +166,8 @@ def plain(models: Models, recipe: Recipe, dtype: torch.dtype) -> tuple[Models, R
     initial = inputs.starts(models.initial, largest)
     m, d = len(initial), len(initial[0]["weight1"])
     names, data = inputs.names(models.names, m), inputs.sets(models.data, m, d, largest)
-    return models._replace(initial=initial, data=data, names=names), inputs.recipe(recipe, m, d, largest)
+    of_class = hasattr(methods.load(recipe.method), "CLASS")
+    return models._replace(initial=initial, data=data, names=names), inputs.recipe(recipe, m, d, largest, of_class)
 
 
 def labelled(models: Models, labels: Sequence[str], place: Place, classes: bool) -> Models:
@@ -188,9 +191,16 @@ def recipe_of(recipe: Recipe, part: slice, count: int) -> Recipe:
     arrays = {name: getattr(recipe, name) for name in ("basis", "powers", "streams")}
     return recipe._replace(
         learning_rate=each(recipe.learning_rate),
-        hyperparameters={name: each(value) for name, value in recipe.hyperparameters.items()},
+        hyperparameters={
+            name: each(value) if number(value) else value for name, value in recipe.hyperparameters.items()
+        },
         **{name: value if value is None else value[part] for name, value in arrays.items()},
     )
+
+
+def number(value: object) -> bool:
+    """Return whether a hyper-parameter of a plain recipe is a number, one or one for each model."""
+    return isinstance(value, np.ndarray)
 
 
 def fit_batch(models: Models, make_task: MakeTask, recipe: Recipe, place: Place) -> Run:
@@ -225,7 +235,10 @@ def problem_of(recipe: Recipe, place: Place) -> Problem:
     """Return what a recipe says of the problem, on the device."""
     return Problem(
         preconditioner=None if recipe.powers is None else tensor(recipe.powers, place),
-        hyperparameters={name: tensor(value, place)[:, None, None] for name, value in recipe.hyperparameters.items()},
+        hyperparameters={
+            name: tensor(value, place)[:, None, None] if number(value) else value
+            for name, value in recipe.hyperparameters.items()
+        },
         streams=None if recipe.streams is None else torch.as_tensor(recipe.streams, dtype=torch.int32).to(place.device),
     )
 

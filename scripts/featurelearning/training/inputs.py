@@ -113,8 +113,10 @@ def each(name: str, given: object, m: int, largest: float | None) -> np.ndarray:
     return arrays.real(name, array, (m,) if array.ndim else (), largest).astype(np.float64)
 
 
-def recipe(given, m: int, d: int, largest: float):
+def recipe(given, m: int, d: int, largest: float, left: bool):
     """Return `experiments.Recipe` with plain arrays that fit m models of d inputs; raises as `arrays.real`.
+
+    left: whether hyper-parameters that are no arrays are left as they are.
 
     ValueError also for a negative learning rate or weight decay, and for a negative number of steps. The range of
     hyper-parameters is their method's to check.
@@ -129,7 +131,8 @@ def recipe(given, m: int, d: int, largest: float):
         if (smallest := np.min(found[name])) < least:
             raise ValueError(f"{name}: {smallest:g} given; allowed: {least} or more; raise it")
     hyperparameters = {
-        name: each(f"hyperparameter {name}", value, m, None) for name, value in given.hyperparameters.items()
+        name: value if left and not isinstance(value, np.ndarray) else each(f"hyperparameter {name}", value, m, None)
+        for name, value in given.hyperparameters.items()
     }
     if given.basis is not None:
         found["basis"] = arrays.real("basis", given.basis, (m, d, d), largest)

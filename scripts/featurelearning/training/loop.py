@@ -129,10 +129,10 @@ def train(params: Params, rule: Rule, record: Record, checkpoint: Checkpoint | N
 
 
 def prepared(rule: Rule, first: Tensor) -> Rule:
-    """Return the rule as `stepper` takes it: its learning rate a tensor like the first, and the objective."""
+    """Return the rule as `stepper` takes it: its learning rate a tensor like the first, its problem complete."""
     penalty = 0.0 if decoupled(rule.optimizer) else rule.weight_decay
-    problem = rule.problem._replace(objective=penalised(rule.gradients, penalty))
     rate = torch.as_tensor(rule.learning_rate, dtype=first.dtype, device=first.device)
+    problem = rule.problem._replace(objective=penalised(rule.gradients, penalty), learning_rate=rate)
     return rule._replace(problem=problem, learning_rate=rate)
 
 
@@ -220,13 +220,19 @@ def cause(start: Position, optimizer: Optimizer, problem: Problem) -> str:
             "inputs, labels or initial parameters, which are not finite or overflow when multiplied"
         )
     if not finite(optimizer.update(gradients, start.state, start.params, problem)[0]).any():
-        numbers = {name: torch.as_tensor(value).unique().tolist() for name, value in problem.hyperparameters.items()}
-        given = ", ".join(f"{name} {value:.3g}" for name, values in numbers.items() for value in values) or "none"
+        found = problem.hyperparameters.items()
+        given = ", ".join(f"{name} {value}" for name, values in found for value in distinct(values)) or "none"
         return (
             f"the first step of {name_of(optimizer)} is not finite where the gradient is, so no learning rate helps: "
             f"change its hyper-parameters ({given}) or the scale of the inputs"
         )
     return getattr(optimizer, "cause", lambda *_: "lower the learning rate")(start.params, problem)
+
+
+def distinct(value: object) -> list[str]:
+    """Return the values of a hyper-parameter, one or one per model, each once, as a message shows them."""
+    numbers = isinstance(value, int | float | Tensor)
+    return [f"{each:.3g}" for each in torch.as_tensor(value).unique().tolist()] if numbers else [str(value)]
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 
 from featurelearning import optimizers
 from featurelearning.optimizers.problem import Optimizer
@@ -28,11 +29,14 @@ def known() -> dict[str, Optimizer]:
     return {name: module for name, module in modules.items() if hasattr(module, "update")}
 
 
-def long_names(method: str) -> dict[str, tuple[str, str]]:
-    """Return the long name and unit of each hyper-parameter of a method, as its module declares it."""
+def long_names(method: str, given: Iterable[str] = ()) -> dict[str, tuple[str, str]]:
+    """Return the long name and unit of each hyper-parameter of a method, as its module declares it, and of those given.
+
+    A method with a CLASS declares none.
+    """
     module = load(method)
     meanings = getattr(module, "MEANINGS", {})
-    names = getattr(module, "HYPERPARAMETERS", {})
+    names = dict.fromkeys([*getattr(module, "HYPERPARAMETERS", {}), *given])
     return {name: (meanings.get(name, f"hyper-parameter {name} of {method}"), "1") for name in names}
 
 
