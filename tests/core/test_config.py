@@ -435,6 +435,50 @@ BAD = {
         'noise.methods: {"adahessian": {"snrs": [1], "p": [0.125]}} given; adahessian.p: [0.125] given; '
         "allowed: at most two decimals, since file names carry two; write 0.12",
     ),
+    "class that is none": (
+        {"theory.methods": {"torch_optimizer": {"measure": [], "class": "NAdam"}}},
+        'theory.methods: {"torch_optimizer": {"measure": [], "class": "NAdam"}} given; torch_optimizer.class: NAdam '
+        "given; allowed: package.module:Class, as torch.optim:NAdam; write it so",
+    ),
+    "no class": (
+        {"noise.methods": {"torch_optimizer": {"snrs": [1]}}},
+        'noise.methods: {"torch_optimizer": {"snrs": [1]}} given; torch_optimizer.class: missing; '
+        "allowed: a value for each of snrs, learning_rate, class; add it",
+    ),
+    "argument that no class takes": (
+        {"noise.methods": {"torch_optimizer": {"snrs": [1], "class": "torch.optim:Rprop", "eta": 1}}},
+        'noise.methods: {"torch_optimizer": {"snrs": [1], "class": "torch.optim:Rprop", "eta": 1}} given; '
+        "torch_optimizer.eta: 1 given, which torch.optim:Rprop does not take; allowed: etas, step_sizes, capturable, "
+        "foreach, maximize, differentiable; write etas",
+    ),
+    "number for a pair": (
+        {"noise.methods": {"torch_optimizer": {"snrs": [1], "class": "torch.optim:Rprop", "etas": 0.5}}},
+        'noise.methods: {"torch_optimizer": {"snrs": [1], "class": "torch.optim:Rprop", "etas": 0.5}} given; '
+        "torch_optimizer.etas: 0.5 given; allowed: a list of numbers, within the list of its arms; write for example "
+        "its default, [[0.5, 1.2]]",
+    ),
+    "argument of no kind": (
+        {"noise.methods": {"torch_optimizer": {"snrs": [1], "class": "torch.optim:SGD", "momentum": {"a": 1}}}},
+        'noise.methods: {"torch_optimizer": {"snrs": [1], "class": "torch.optim:SGD", "momentum": {"a": 1}}} given; '
+        "torch_optimizer.momentum: {'a': 1} given; allowed: a number, true, false, null, a word, or a list of these or "
+        "of lists of numbers; write one",
+    ),
+    "argument given twice": (
+        {"noise.methods": {"torch_optimizer": {"snrs": [1], "class": "torch.optim:SGD", "momentum": [0.9, 0.9]}}},
+        'noise.methods: {"torch_optimizer": {"snrs": [1], "class": "torch.optim:SGD", "momentum": [0.9, 0.9]}} given; '
+        "torch_optimizer.momentum: [0.9, 0.9] given; allowed: each value once; write [0.9]",
+    ),
+    "tuned value that a class refuses": (
+        {
+            "ood.methods": {
+                "torch_optimizer": {"class": "torch.optim:SGD", "tune": {"learning_rate": [1], "momentum": -1}}
+            }
+        },
+        'ood.methods: {"torch_optimizer": {"class": "torch.optim:SGD", "tune": {"learning_rate": [1], "momentum": '
+        "-1}}} given; torch_optimizer.class: torch.optim:SGD given, which makes no step with momentum -1.0 (ValueError: "
+        "Invalid momentum value: -1.0); allowed: a class that steps from a closure or from gradients, which it does "
+        "not differentiate, for weights and biases alike, with values that it accepts; change them",
+    ),
     "method with a rate of zero": (
         {"noise.methods": {"adam": {"snrs": [1], "learning_rate": 0}}},
         'noise.methods: {"adam": {"snrs": [1], "learning_rate": 0}} given; adam.learning_rate: 0 given; '

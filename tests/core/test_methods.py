@@ -1,6 +1,7 @@
 """The methods that the configuration may name are read from the optimisers' modules."""
 
 import importlib
+import importlib.util
 
 import pytest
 
@@ -17,6 +18,18 @@ def test_what_is_read_is_what_the_module_says(name):
     module = importlib.import_module(f"featurelearning.optimizers.{name}")
     assert methods.HYPERPARAMETERS[name] == getattr(module, "HYPERPARAMETERS", {})
     assert callable(module.init) and callable(module.update)
+
+
+def test_methods_that_run_a_class_are_found_and_ask_it():
+    assert methods.CLASSES == {"torch_optimizer": "class"}
+    assert methods.faults("torch_optimizer", {"class": "torch.optim:SGD"}) == []
+    [fault] = methods.faults("torch_optimizer", {"class": "torch.optim:SGD", "beta": 1})
+    assert fault.startswith("beta: 1 given, which torch.optim:SGD does not take; allowed: momentum, ")
+
+
+def test_a_class_is_left_to_the_job_where_snakemake_runs_without_torch(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert methods.faults("torch_optimizer", {"class": "no.such:One"}) == []
 
 
 OWN = {"rate": (0, None), "decay": (-0.5, 1e-3)}

@@ -2,7 +2,8 @@
 
 import math
 import re
-from itertools import product
+from itertools import combinations, product
+from types import SimpleNamespace
 
 import pytest
 
@@ -178,6 +179,91 @@ def test_values_that_differ_have_ids_that_differ_and_plain_ones_stay_plain(raw):
     assert found == ["1e-12", "0.1234567", "0.1234568", "0.5", "1", "2.5", "1e+20"]
     assert [float(each) for each in found] == values
     assert all(re.fullmatch(core.any_of(found), each) for each in found)
+
+
+def of_class(raw, **given) -> list[core.Arm]:
+    """Return the arms of the noise study that run a class."""
+    raw["noise"]["methods"] = {"torch_optimizer": {"snrs": [1], **given}}
+    return [arm for arm in grid.noise_arms(validate(raw)) if arm.method == "torch_optimizer"]
+
+
+def test_an_arm_of_a_class_carries_the_class_and_all_that_is_given(raw):
+    given = {"class": ["torch.optim:NAdam", "torch.optim:RAdam"], "betas": [[0.9, 0.99]], "weight_decay": [0, 1e-4]}
+    found = of_class(raw, learning_rate=0.01, **given)
+    head = "torch_optimizer_class-torch.optim"
+    assert [arm.id for arm in found] == [
+        f"{head}.{name}_betas-0.9x0.99_weight_decay-{decay}"
+        for name, decay in product(("NAdam", "RAdam"), ("0", "0.0001"))
+    ]
+    assert found[1].hyperparameters == {"class": "torch.optim:NAdam", "betas": (0.9, 0.99), "weight_decay": 1e-4}
+    assert {(arm.p, arm.learning_rate) for arm in found} == {(None, 0.01)}
+
+
+def test_arguments_of_a_class_are_numbers_flags_words_or_null_also_on_the_command_line(raw):
+    given = {"class": "torch.optim:LBFGS", "max_iter": "5", "tolerance_grad": "1e-6", "max_eval": "null"}
+    [arm] = of_class(raw, line_search_fn="strong_wolfe", **given)
+    assert arm.hyperparameters == {
+        "class": "torch.optim:LBFGS",
+        "line_search_fn": "strong_wolfe",
+        "max_eval": None,
+        "max_iter": 5,
+        "tolerance_grad": 1e-6,
+    }
+    assert isinstance(arm.hyperparameters["max_iter"], int)
+    assert arm.id == (
+        "torch_optimizer_class-torch.optim.LBFGS_line_search_fn-strong-wolfe_max_eval-null_max_iter-5_tolerance_grad-1e-06"
+    )
+    [arm] = of_class(raw, **{"class": "torch.optim:SGD", "nesterov": "true", "momentum": "0.9"})
+    assert arm.hyperparameters == {"class": "torch.optim:SGD", "momentum": 0.9, "nesterov": True}
+
+
+def test_no_two_arms_of_classes_share_an_id():
+    """Names and values are chosen so that they run into each other: beta 10 and beta1 0, a b and a_b, 0x1 and 0."""
+    values = [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        10,
+        0.1,
+        1e-5,
+        -1e-5,
+        1e20,
+        "a",
+        "a_b",
+        "b1",
+        (0, 1),
+        (0,),
+        (0.1, -1),
+        (0, 1, 1),
+    ]
+    names = ["a", "b", "a_b", "beta", "beta1", "_b"]
+    cfg = SimpleNamespace(exponents=())
+    ids, pairs = [], [*combinations(names, 2), *((name, None) for name in names)]
+    for named, (one, other) in product(("m.o:A", "m_o:A", "m:o_A", "m:A_b"), pairs):
+        for pair in product(values, values if other else [None]):
+            given = {"class": named} | {name: value for name, value in zip((one, other), pair, strict=True) if name}
+            [arm] = core.method_arms(cfg, "torch_optimizer", {k: (v,) for k, v in given.items()}, ())
+            ids.append(arm.id)
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[\w.+-]+", id) for id in ids)
+
+
+def test_what_is_tuned_of_a_class_is_in_no_id(raw):
+    tune = {"learning_rate": [0.01, 0.1], "momentum": [0, 0.9]}
+    methods = {"torch_optimizer": {"class": "torch.optim:SGD", "tune": tune}}
+    cfg = validate(raw | {"ood": raw["ood"] | {"methods": methods}})
+    (arm,) = image_grid.arms(cfg, "ood").values()
+    assert arm.id == "torch_optimizer_class-torch.optim.SGD" and arm.hyperparameters == {"class": "torch.optim:SGD"}
+    assert len(image_grid.candidates(cfg, "ood", arm)) == 4
+
+
+def test_the_theory_measures_a_class(raw):
+    raw["theory"]["methods"] = {"torch_optimizer": {"measure": ["effective"], "class": "torch.optim:NAdam"}}
+    [method] = grid.theory_parameters(validate(raw))["methods"]
+    assert method["id"] == "torch_optimizer_class-torch.optim.NAdam"
+    assert method["hyperparameters"] == {"class": "torch.optim:NAdam"}
 
 
 def test_two_arms_with_one_id_are_refused():

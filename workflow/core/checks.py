@@ -6,14 +6,17 @@ where they are valid: siblings in `info.data`, earlier sections in `info.context
 
 import contextlib
 import difflib
+import itertools
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationInfo
 
-from workflow.core.methods import HYPERPARAMETERS
+from workflow.core.methods import CLASSES, HYPERPARAMETERS, faults
 
+WORD = re.compile(r"[A-Za-z][\w.:]*")
 FLOAT32 = (1.1754944e-38, 3.4028235e38)  # smallest normal and largest number: P is held in float32
 
 
@@ -115,13 +118,53 @@ def known_methods(methods: dict, own: tuple[str, ...]) -> Iterable[str]:
             near = difflib.get_close_matches(name, HYPERPARAMETERS, 1) or [", ".join(HYPERPARAMETERS)]
             yield f"{name} is no method; allowed: the modules of scripts/featurelearning/optimizers; write {near[0]}"
             continue
-        allowed = (*own, *HYPERPARAMETERS[name])
-        for key in (key for key in given if key not in allowed):
+        declared = [CLASSES[name]] if name in CLASSES else HYPERPARAMETERS[name]
+        allowed = (*own, *declared)
+        for key in (key for key in given if key not in allowed and name not in CLASSES):
             near = difflib.get_close_matches(key, allowed, 1) or [", ".join(allowed)]
             yield f"{name}.{key}: unknown key; allowed: {', '.join(allowed)}; write {near[0]}"
-        for key in (key for key in (own[0], *HYPERPARAMETERS[name]) if key not in given and key != "p"):
+        for key in (key for key in (own[0], *declared) if key not in given and key != "p"):
             if own[0] != "tune" or key not in given.get("tune", ()):
                 yield f"{name}.{key}: missing; allowed: a value for each of {', '.join(allowed)}; add it"
+
+
+def hyperparameters(name: str, given: Mapping, tuned: Mapping[str, tuple], problems: list[str]) -> dict[str, Any]:
+    """Return the hyper-parameters that a method is given, each a value or, as a tuple, an arm for each of its values.
+
+    What is wrong with them is added to the problems; a class is tried with every combination, tuned values too.
+    """
+    if name not in CLASSES:
+        return {key: read(name, key, value, True, problems) for key, value in given.items()}
+    found = {}
+    for key, value in given.items():
+        try:
+            lists = isinstance(value, list | tuple)
+            found[key] = once(tuple(map(argument, value))) if lists else argument(value)
+        except ValueError as error:
+            problems.append(f"{name}.{key}: {value} given; {error}")
+    if len(found) == len(given) and None not in tuned.values():
+        lists = [value if isinstance(value, tuple) else (value,) for value in (found | tuned).values()]
+        combinations = (dict(zip(found | tuned, chosen, strict=True)) for chosen in itertools.product(*lists))
+        problems += dict.fromkeys(f"{name}.{line}" for chosen in combinations for line in faults(name, chosen))
+    return found
+
+
+def argument(value: Any) -> Any:
+    """Return an argument of a class: number, flag, null, word or several numbers; raises ValueError for all else."""
+    value = plain(value)
+    if isinstance(value, list | tuple):
+        return tuple(number(each) for each in value)
+    words = value is None or isinstance(value, bool) or (isinstance(value, str) and WORD.fullmatch(value))
+    return value if words else number(value)
+
+
+def number(value: Any) -> int | float:
+    """Return a number as it is, or read from text; raises ValueError for what is none, or not finite."""
+    with contextlib.suppress(TypeError, ValueError):
+        found = float(value)
+        if math.isfinite(found) and not isinstance(value, bool):
+            return int(value) if isinstance(value, int) or str(value).lstrip("-").isdigit() else found
+    refuse("allowed: a number, true, false, null, a word, or a list of these or of lists of numbers; write one")
 
 
 def read(name: str, key: str, value: Any, lists: bool, problems: list[str]) -> Any:

@@ -5,13 +5,14 @@ family, trained together in one job; block borders are multiples of seeds_per_sh
 none.
 """
 
+import json
 from collections.abc import Container, Iterable
 from itertools import product
 from typing import NamedTuple
 
 from featurelearning.files.sets import SETS
 from workflow.core.configuration import ConfigError, Run
-from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
+from workflow.core.methods import BY_COVARIANCE, CLASSES, HYPERPARAMETERS
 
 TUNING = "tuning"  # the shard of the seeds that choose learning rates
 
@@ -38,9 +39,12 @@ def sigma_arm(estimator: str, p: float) -> Arm:
 def method_arms(cfg: Run, method: str, given: dict[str, float | tuple[float, ...]], tuned: Container[str]) -> list[Arm]:
     """Return an arm for each value of the hyper-parameters that are lists; its name carries those and no others.
 
-    A power p that is not given runs over the grid of exponents; hyper-parameters that are tuned belong to no arm.
+    A power p that is not given runs over the grid of exponents; hyper-parameters that are tuned belong to no arm. The
+    name of an arm that runs a class carries the class and all that is given of its arguments.
     """
-    names = [name for name in HYPERPARAMETERS[method] if name not in tuned]
+    key = CLASSES.get(method)
+    names = [key, *sorted(given.keys() - {key})] if key else list(HYPERPARAMETERS[method])
+    names = [name for name in names if name not in tuned]
     if missing := [name for name in names if name not in given and name != "p"]:
         raise ValueError(f"{method}: {', '.join(missing)} missing; allowed: a value, or a list of them; add it")
     values = {"p": cfg.exponents} | {name: given[name] for name in names if name in given}
@@ -49,13 +53,26 @@ def method_arms(cfg: Run, method: str, given: dict[str, float | tuple[float, ...
     arms = []
     for chosen in product(*(values[name] for name in swept)):
         fixed = values | dict(zip(swept, chosen, strict=True))
-        labels = (f"_{name}{label(name, value)}" for name, value in zip(swept, chosen, strict=True))
-        arms.append(Arm(method + "".join(labels), method, p=fixed.get("p"), hyperparameters=fixed))
+        if key:
+            labels = (f"_{name}-{label(name, value)}" for name, value in fixed.items())
+        else:
+            labels = (f"_{name}{label(name, value)}" for name, value in zip(swept, chosen, strict=True))
+        p = None if key else fixed.get("p")
+        arms.append(Arm(method + "".join(labels), method, p=p, hyperparameters=fixed))
     return arms
 
 
-def label(name: str, value: float) -> str:
-    """Return the value of a hyper-parameter as file names carry it, so that two values never share one."""
+def label(name: str, value: float | bool | str | tuple | None) -> str:
+    """Return the value of a hyper-parameter as file names carry it, so that two values never share one.
+
+    Words, which `checks.argument` reads, begin with a letter and hold no hyphen; so no name holds one either.
+    """
+    if isinstance(value, tuple):
+        return "x".join(label("", each) for each in value) + "x" * (len(value) == 1)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return value.replace(":", ".").replace("_", "-")
     if name == "p":
         return f"{value:+.2f}"
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)

@@ -1,12 +1,16 @@
 """The methods that there are: a module of scripts/featurelearning/optimizers each, read without importing torch."""
 
 import ast
+import importlib
+import importlib.util
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "featurelearning" / "optimizers"
 BY_COVARIANCE = "sigma_power"  # its preconditioner is a power of a covariance: an arm per estimator and exponent
 LABEL = re.compile(r"^LABEL = (.+)$", re.MULTILINE)  # how figures name a method: a change of it draws them again
+CLASS = re.compile(r'^CLASS = "(\w+)"$', re.MULTILINE)
 Range = tuple[float | None, float | None]  # the least and the largest value allowed; None: no bound
 
 
@@ -39,6 +43,18 @@ def ranges(path: Path, given: ast.expr) -> dict[str, Range]:
         ) from error
 
 
+def faults(method: str, given: Mapping) -> list[str]:
+    """Return a line for each fault that a method with a CLASS finds in its hyper-parameters; that imports torch.
+
+    Where Snakemake runs without it, in an environment of its own, the job finds them.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return []
+    return importlib.import_module(f"featurelearning.optimizers.{method}").faults(given)
+
+
 FOUND = {path.stem: declared(path) for path in sorted(FOLDER.glob("*.py"))}
 LABELS = {path.stem: found[1] for path in FOLDER.glob("*.py") if (found := LABEL.search(path.read_text("utf-8")))}
+# The hyper-parameter that names a class, of the methods that run one: whatever else they are given are its arguments.
+CLASSES = {path.stem: found[1] for path in FOLDER.glob("*.py") if (found := CLASS.search(path.read_text("utf-8")))}
 HYPERPARAMETERS = {name: found for name, found in FOUND.items() if found is not None}

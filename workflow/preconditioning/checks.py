@@ -9,8 +9,8 @@ from pydantic import ValidationInfo
 from featurelearning.files.sets import SETS
 from featurelearning.preconditioning.kinds import TEACHERS
 from workflow.core import checks
-from workflow.core.checks import known_methods, numbers, powers, read, refuse
-from workflow.core.methods import BY_COVARIANCE, HYPERPARAMETERS
+from workflow.core.checks import hyperparameters, known_methods, numbers, powers, read, refuse
+from workflow.core.methods import BY_COVARIANCE, CLASSES, HYPERPARAMETERS
 
 MNIST = SETS["mnist"]
 DIMENSIONS = 10_000  # of a power law; a covariance of more would not fit into a machine
@@ -157,18 +157,27 @@ def planned_methods(methods: dict, info: ValidationInfo) -> dict:
     refuse(*problems)
     planned, snrs = {}, info.data.get("snrs")
     for name, given in methods.items():
-        given = {key: snrs or () if (key, value) == ("snrs", "all") else value for key, value in given.items()}
-        values = {key: read(name, key, value, key != "learning_rate", problems) for key, value in given.items()}
-        chosen, rate = values.pop("snrs"), values.pop("learning_rate", None)
+        chosen = read(name, "snrs", snrs or () if given["snrs"] == "all" else given["snrs"], True, problems)
+        rate, values = trained_with(name, given, "snrs", problems)
         chosen = chosen if isinstance(chosen, tuple) else (chosen,)
         if snrs and (beyond := sorted(set(chosen).difference(snrs, [None]))):
             problems.append(f"{name}.snrs: {beyond} asked for; allowed: noise.snrs, {list(snrs)}; add them there")
-        if rate is not None and rate <= 0:
-            problems.append(f"{name}.learning_rate: {rate:g} given; allowed: greater than 0; raise it")
         if chosen:
             planned[name] = {"snrs": chosen, "learning_rate": rate, "hyperparameters": values}
     refuse(*problems)
     return planned
+
+
+def trained_with(name: str, given: dict, study: str, problems: list[str]) -> tuple[float | None, dict]:
+    """Return the learning rate of a method, None where it has none of its own, and what it has beside a study's key."""
+    rate = read(name, "learning_rate", given["learning_rate"], False, problems) if "learning_rate" in given else None
+    if rate is not None and rate <= 0:
+        problems.append(f"{name}.learning_rate: {rate:g} given; allowed: greater than 0; raise it")
+    return rate, hyperparameters(name, without(given, study, "learning_rate"), {}, problems)
+
+
+def without(given: dict, *keys: str) -> dict:
+    return {key: value for key, value in given.items() if key not in keys}
 
 
 MEASURES = ("effective", "departure")  # the studies of the theory that measure methods
@@ -181,20 +190,14 @@ def measured_methods(methods: dict, info: ValidationInfo) -> dict:
     refuse(*problems)
     planned = {}
     for name, given in methods.items():
-        values = {
-            key: read(name, key, value, key != "learning_rate", problems)
-            for key, value in given.items()
-            if key != "measure"
-        }
-        rate, chosen = values.pop("learning_rate", None), given["measure"]
+        chosen = given["measure"]
+        rate, values = trained_with(name, given, "measure", problems)
         if not isinstance(chosen, list | tuple) or not set(map(str, chosen)) <= set(MEASURES):
             problems.append(
                 f"{name}.measure: {chosen} given; allowed: a list of {', '.join(MEASURES)}; write [effective]"
             )
         elif chosen:
             planned[name] = {"measure": tuple(chosen), "learning_rate": rate, "hyperparameters": values}
-        if rate is not None and rate <= 0:
-            problems.append(f"{name}.learning_rate: {rate:g} given; allowed: greater than 0; raise it")
     refuse(*problems)
     return planned
 
@@ -213,8 +216,9 @@ def tuned_methods(methods: dict, info: ValidationInfo) -> dict:
     planned = {}
     for name, given in methods.items():
         lists = {key: read(name, f"tune.{key}", value, True, problems) for key, value in given["tune"].items()}
-        fixed = {key: read(name, key, value, True, problems) for key, value in given.items() if key != "tune"}
-        for key in (key for key in lists if key == "p" or key not in ("learning_rate", *HYPERPARAMETERS[name])):
+        fixed = hyperparameters(name, without(given, "tune"), without(lists, "learning_rate"), problems)
+        tunable = lists if name in CLASSES else HYPERPARAMETERS[name]
+        for key in (key for key in lists if key == "p" or key not in ("learning_rate", *tunable)):
             problems.append(
                 f"{name}.tune.{key}: not tuned; allowed: learning_rate or a hyper-parameter but p; remove it"
             )
