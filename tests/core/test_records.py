@@ -1,5 +1,6 @@
 """Result files: labels, atomic and byte-stable writing, honest reading, and the filling of aggregated arrays."""
 
+import importlib.metadata
 import json
 import os
 import time
@@ -69,6 +70,13 @@ def test_provenance_holds_parameters_and_versions_and_nothing_of_time_or_place()
         *("Conventions", "title", "record_format", "references", "parameters"),
         *("seed_scheme", "software", "device", "code_fingerprint"),
     }
+
+
+def test_the_package_of_a_class_that_parameters_name_is_among_the_versions():
+    arms = [{"hyperparameters": {"class": "pytest.sub:Mark"}}, {"class": "no_such:One"}, {"class": "yaml:Dumper"}]
+    found = json.loads(records.provenance("t", "r", {"arms": arms, "path": "a:b c"}, "c0de")["software"])
+    others = {"pytest": importlib.metadata.version("pytest"), "PyYAML": importlib.metadata.version("pyyaml")}
+    assert found == json.loads(records.provenance("t", "r", {}, "c0de")["software"]) | others
 
 
 def test_a_package_that_is_not_installed_is_left_out(monkeypatch):

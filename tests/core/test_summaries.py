@@ -27,6 +27,29 @@ def cell(arm: Arm) -> xr.Dataset:
         (Arm("kfac", "kfac", hyperparameters={"damping": 0.001}), "K-FAC"),
         (Arm("kfac_damping1e-05", "kfac", hyperparameters={"damping": 1e-5}), "K-FAC, damping = 1e−05"),
         (Arm("kfac_input_damping0.01", "kfac_input", hyperparameters={"damping": 0.01}), "K-FAC input, damping = 0.01"),
+        (
+            Arm(
+                "torch_optimizer_class-torch.optim.NAdam",
+                "torch_optimizer",
+                hyperparameters={"class": "torch.optim:NAdam"},
+            ),
+            "NAdam (torch.optim)",
+        ),
+        (
+            Arm(
+                "torch_optimizer_class-a.LBFGS_betas-0.9x0.99_eps-1e-08_line-strong-wolfe_maximize-false_rho-null",
+                "torch_optimizer",
+                hyperparameters={
+                    "class": "a:LBFGS",
+                    "betas": (0.9, 0.99),
+                    "eps": 1e-8,
+                    "line": "strong_wolfe",
+                    "maximize": False,
+                    "rho": None,
+                },
+            ),
+            "LBFGS (a), betas = (0.9, 0.99), eps = 1e−08, line = strong_wolfe, maximize = false, $\\rho$ = null",
+        ),
         (Arm("other_a-2_b3", "other", hyperparameters={"a": -2, "b": 3, "c": 4}), "other, a = −2, b = 3"),
     ],
     ids=lambda value: value.id if isinstance(value, Arm) else "",

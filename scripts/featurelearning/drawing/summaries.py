@@ -42,19 +42,34 @@ def label(cell) -> str:
     arm, method = cell["arm"].item(), cell["method"].item()
     values = json.loads(cell["hyperparameters"].item())
     values |= {"p": cell["p"].item()} if np.isfinite(cell["p"].item()) else {}
+    package, _, kind = values.pop(declared(method, "CLASS"), "").partition(":")
     swept = [key for key in values if re.search(rf"_{key}[-+\d]", arm)]
-    # As ids do: all digits where fewer would be another arm's.
-    told = {key: f"{values[key]:g}" if float(f"{values[key]:g}") == values[key] else repr(values[key]) for key in swept}
+    told = {key: shown(values[key]) for key in swept}
     texts = [f"{SYMBOLS.get(key, key)} = {text}".replace("-", "\N{MINUS SIGN}") for key, text in told.items()]
-    return ", ".join([method_label(method), *texts])
+    return ", ".join([f"{kind} ({package})" if kind else method_label(method), *texts])
+
+
+def shown(value) -> str:
+    """Return the value of a hyper-parameter as text; as ids do, with all digits where fewer would be another arm's."""
+    if isinstance(value, list):
+        return f"({', '.join(map(shown, value))})"
+    if value is None or isinstance(value, bool | str):
+        return json.dumps(value).strip('"')
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def method_label(method: str) -> str:
+    """Return how a figure names a method: the LABEL of its module, or else its name."""
+    return declared(method, "LABEL") or method
 
 
 @functools.cache
-def method_label(method: str) -> str:
-    """Return how a figure names a method: the LABEL of its module, read without importing torch, or else its name."""
+def declared(method: str, name: str) -> str | None:
+    """Return a text that a method's module declares, read without importing torch, or None where it does not."""
     path = OPTIMIZERS / f"{method}.py"
-    found = re.search(r"^LABEL = (\".*\")$", path.read_text(encoding="utf-8"), re.MULTILINE) if path.is_file() else None
-    return ast.literal_eval(found[1]) if found else method
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(rf"^{name} = (\".*\")$", text, re.MULTILINE)
+    return ast.literal_eval(found[1]) if found else None
 
 
 def seeds(n: int, log: bool, drawn: str = "Lines") -> str:

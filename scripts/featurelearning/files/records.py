@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -48,16 +49,23 @@ def provenance(title: str, reference: str, parameters: Mapping, code: str, devic
         "references": reference,
         "parameters": json.dumps(parameters, sort_keys=True),
         "seed_scheme": seeding.SCHEME,
-        "software": json.dumps({"python": platform.python_version(), **versions()}, sort_keys=True),
+        "software": json.dumps({"python": platform.python_version(), **versions(named(parameters))}, sort_keys=True),
         "device": device,
         "code_fingerprint": code,
     }
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that are installed here."""
+def named(parameters: Mapping) -> list[str]:
+    """Return the packages of the classes, package.module:Class, that parameters name, as far as they are installed."""
+    modules = set(re.findall(r'"([A-Za-z_]\w*)(?:\.\w+)*:[A-Za-z_]\w*"', json.dumps(parameters)))
+    owners = importlib.metadata.packages_distributions() if modules else {}
+    return sorted({owner for module in modules for owner in owners.get(module, ())})
+
+
+def versions(others: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of the packages that are installed here, and of others."""
     found = {}
-    for package in PACKAGES:
+    for package in dict.fromkeys((*PACKAGES, *others)):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
