@@ -475,9 +475,9 @@ BAD = {
             }
         },
         'ood.methods: {"torch_optimizer": {"class": "torch.optim:SGD", "tune": {"learning_rate": [1], "momentum": '
-        "-1}}} given; torch_optimizer.class: torch.optim:SGD given, which makes no step with momentum -1.0 (ValueError: "
-        "Invalid momentum value: -1.0); allowed: a class that steps from a closure or from gradients, which it does "
-        "not differentiate, for weights and biases alike, with values that it accepts; change them",
+        "-1}}} given; torch_optimizer.class: torch.optim:SGD given, which makes no step with momentum -1.0 "
+        "(ValueError: Invalid momentum value: -1.0); allowed: a class that steps from a closure or from gradients, "
+        "which it does not differentiate, for weights and biases alike, with values that it accepts; change them",
     ),
     "method with a rate of zero": (
         {"noise.methods": {"adam": {"snrs": [1], "learning_rate": 0}}},

@@ -445,6 +445,11 @@ def test_labels_of_methods_that_nearly_coincide_are_disjoint(drawn_texts):
         ("reestimated_p-1.00", "re-estimated $\\Sigma^{-1}$"),
         ("kfac_input", "K-FAC input"),
         ("adahessian_p-1.00", "adahessian_p-1.00"),
+        ("torch_optimizer_class-torch.optim.NAdam", "NAdam (torch.optim)"),
+        (
+            "torch_optimizer_class-a-b.LBFGS_history_size-5_line_search_fn-strong-wolfe_lr2--1e-05",
+            "LBFGS (a-b), history_size = 5, line_search_fn = strong-wolfe, lr2 = -1e-05",
+        ),
     ],
 )
 def test_optimisers_of_the_theory_study_have_the_names_of_the_others(key, text):

@@ -53,4 +53,7 @@ def theory_label(key: str) -> str:
     """Return how a figure names an optimiser or a preconditioner of the theory study."""
     if match := re.fullmatch(rf"({'|'.join(POWERS)})_p([-+.\d]+)", key):
         return f"{POWERS[match[1]]}^{{{float(match[2]):+g}}}$"
+    if match := re.fullmatch(r"\w+_class-([^_]+)\.([^_]+)(.*)", key):  # of a method that runs a class
+        told = re.findall(r"_([A-Za-z]\w*?)-([^_]+)", match[3])
+        return ", ".join([f"{match[2]} ({match[1]})", *(f"{name} = {value}" for name, value in told)])
     return summaries.method_label(key)
