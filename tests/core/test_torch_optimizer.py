@@ -145,6 +145,25 @@ def test_a_step_too_large_is_dated(task):
     assert run.diverged_at.tolist()[::2] == [-1, -1] and 1 <= run.diverged_at[1] <= 3
 
 
+@pytest.mark.parametrize(
+    "named, rate, cause",
+    [
+        ("torch.optim:SGD", 1e38, "lower the learning rate"),
+        (
+            f"{__name__}:Infinite",
+            0.1,
+            "the first step of torch_optimizer is not finite where the gradient is, so no learning rate helps: change "
+            f"its hyper-parameters (class {__name__}:Infinite, momentum 0.5) or the scale of the inputs",
+        ),
+    ],
+)
+def test_why_every_model_diverged_is_told(task, named, rate, cause):
+    with pytest.raises(loop.TrainingError) as caught:
+        train(task, named, {"momentum": 0.5}, torch.float32, rates=[rate] * M, steps=5)
+    assert str(caught.value).startswith("every model diverged, the first in step 1: ")
+    assert str(caught.value).endswith(f"; allowed: a finite gradient in at least one model; {cause}")
+
+
 # --- through the task: weight decay, what is tuned, what is compiled ---
 
 
@@ -232,6 +251,14 @@ class Forgetful(torch.optim.SGD):
         self.made = getattr(self, "made", 0) + 1
         for value in self.param_groups[0]["params"]:
             value.data -= self.made * value.grad
+
+
+class Infinite(torch.optim.SGD):
+    """Overflows where it starts, in another network than that of the trial."""
+
+    def step(self, closure=None):
+        for value in self.param_groups[0]["params"]:
+            value.data += 0 if value.dtype == torch.float64 else torch.inf
 
 
 class Noisy(torch.optim.SGD):

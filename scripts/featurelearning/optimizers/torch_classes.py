@@ -45,18 +45,21 @@ def load(named: str) -> type[Optimizer]:
             f"{given}, but {module} cannot be imported ({said(error)}); allowed: {FORM}, of a package that is "
             "installed; install it or correct the name"
         ) from error
-    kinds = {
-        key: value for key, value in vars(found).items() if inspect.isclass(value) and issubclass(value, Optimizer)
-    }
-    if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, 1) or ["another name"]
+    kind = getattr(found, name, None)
+    if not is_optimiser(kind):
+        near = difflib.get_close_matches(name, filter(lambda key: is_optimiser(getattr(found, key)), vars(found)), 1)
         raise ValueError(
             f"{given}, but {module} has no such optimiser; allowed: subclasses of torch.optim.Optimizer; "
-            f"write {near[0]}"
+            f"write {near[0] if near else 'another name'}"
         )
-    if "lr" not in accepted(kinds[name]):
+    if "lr" not in accepted(kind):
         raise ValueError(f"{given}, which takes no lr; allowed: a class with a learning rate; choose another")
-    return kinds[name]
+    return kind
+
+
+def is_optimiser(found: Any) -> bool:
+    """Return whether something is a class of optimisers."""
+    return inspect.isclass(found) and issubclass(found, Optimizer)
 
 
 @functools.cache
@@ -123,7 +126,7 @@ def misfits(named: str, kind: type[Optimizer], given: Options) -> Iterator[str]:
     known = {name: default for name, default in accepted(kind).items() if name != "lr"}
     for name, value in given.items():
         if name not in known:
-            near = ["learning_rate"] if name == "lr" else difflib.get_close_matches(name, known, 1)
+            near = ["learning_rate"] if name == "lr" else difflib.get_close_matches(str(name), known, 1)
             allowed, remedy = ", ".join(known) or "none", f"write {near[0]}" if near else "remove it"
             yield f"{name}: {shown(value)} given, which {named} does not take; allowed: {allowed}; {remedy}"
         elif value is not None and (wanted := other_than(value, known[name])):

@@ -19,6 +19,7 @@ from featurelearning.training.methods import decoupled, name_of
 
 Advance = Callable[[Params, State, Tensor, int], tuple[Params, State, Tensor]]
 Measure = Callable[[Params], dict[str, Tensor]]
+SLOWER = 1e-6  # a part of the learning rate at which a step that can be finite is
 
 
 class TrainingError(RuntimeError):
@@ -219,7 +220,8 @@ def cause(start: Position, optimizer: Optimizer, problem: Problem) -> str:
             "the loss or its gradient is not finite before the first update, so no learning rate helps: mend the "
             "inputs, labels or initial parameters, which are not finite or overflow when multiplied"
         )
-    if not finite(optimizer.update(gradients, start.state, start.params, problem)[0]).any():
+    slow = problem._replace(learning_rate=SLOWER * problem.learning_rate)  # some steps depend on the rate
+    if not finite(optimizer.update(gradients, start.state, start.params, slow)[0]).any():
         found = problem.hyperparameters.items()
         given = ", ".join(f"{name} {value}" for name, values in found for value in distinct(values)) or "none"
         return (
