@@ -66,6 +66,7 @@ def test_the_state_of_every_method_is_counted_without_making_it(name):
     initial, data, names, basis, powers = problem()
     module = methods.load(name)
     given = {key: np.full(M, 0.5) for key in getattr(module, "HYPERPARAMETERS", {})}
+    given |= {module.CLASS: "torch.optim:Adam"} if hasattr(module, "CLASS") else {}
     streams = np.zeros((M, 2), np.int32)
     recipe = Recipe(name, **SETTINGS, hyperparameters=given, basis=basis, powers=powers, streams=streams)
     models = Models(two_layer_relu, initial, data, names)
