@@ -15,7 +15,7 @@ import costs as script
 from featurelearning.drawing import costs
 from featurelearning.drawing.costs import Job
 from repository import FIGURES, tiny
-from workflow.preconditioning import grid
+from workflow.preconditioning import grid, image_grid
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 HOUR = 3600.0
@@ -158,7 +158,7 @@ def test_the_tiny_run_counts_every_job(finished):
         rows = {row["stage"]: row for row in csv.DictReader(file)}
     trained = Counter(path.split("/")[2] for path in grid.trained_files(tiny()))
     assert {study: int(rows[f"{study}/train"]["jobs"]) for study in trained} == trained
-    assert int(rows["ood/tune"]["jobs"]) == len(grid.ood_arms(tiny()))
+    assert int(rows["ood/tune"]["jobs"]) == len(image_grid.arms(tiny(), "ood"))
     for study in grid.diagnosed(tiny()):
         assert int(rows[f"{study}/diagnose"]["jobs"]) == len(grid.diagnosis_files(tiny(), study))
     assert int(rows["figures"]["jobs"]) == len(FIGURES) and "costs" not in rows

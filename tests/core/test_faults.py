@@ -81,7 +81,7 @@ EVALUATED = [path.replace("train", "evaluate") for path in (OTHER_CODE, OTHER_PA
 COVARIANCE = f"{PAPER}/firmness/covariance/population/LowTrace_snr1.00_seeds0000-0002.nc"
 AGGREGATED = f"{PAPER}/teachers.nc"
 READERS = [f"{PAPER}/noise/claims.csv", f"{PAPER}/figures/noise.png"]
-SOUND = f"{PAPER}/ood/evaluate/sgd/seeds0000-0002.nc"  # missing, and nothing is wrong with what it is made from
+SOUND = f"{PAPER}/ood/evaluate/mnist/sgd/seeds0000-0002.nc"  # missing; nothing is wrong with what it is made from
 TARGETS = (*EVALUATED, COVARIANCE, AGGREGATED, *READERS, SOUND)
 
 

@@ -19,7 +19,7 @@ from repository import CACHE, TINY, copy_of_repository, finished_jobs, hostile, 
 PATIENCE = 600  # seconds for a run to come as far as it is to be killed
 PAPER = "results/preconditioning"
 OOD = ("sgd", "adam", "sigma_empirical_p+1.00")  # arms
-PART = (f"{PAPER}/teachers.nc", *(f"{PAPER}/ood/train/{arm}/seeds0000-0002.nc" for arm in OOD))
+PART = (f"{PAPER}/teachers.nc", *(f"{PAPER}/ood/train/mnist/{arm}/seeds0000-0002.nc" for arm in OOD))
 JOBS = {True: 12, False: 100}  # at least, of PART and of everything
 
 

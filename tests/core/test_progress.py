@@ -82,7 +82,7 @@ def test_trained_files_are_all_of_the_grid():
     for study in grid.SYNTHETIC:
         assert set(grid.synthetic_files(cfg, study, "train")) < set(files)
     assert files["results/preconditioning/transfer/train/sigma_oas_p-1.00/Low_snr1.00_seeds0010-0012.nc"] == 3
-    assert files["results/preconditioning/ood/train/adam/seeds0000-0009.nc"] == 10
+    assert files["results/preconditioning/ood/train/mnist/adam/seeds0000-0009.nc"] == 10
     noise = 2 * (7 * (4 + 3) + sum(len(snrs) for arm, snrs in grid.plan(cfg, "noise") if arm.estimator == "none"))
     others = 7 * (2 * len(cfg.firmness.variants) + len(cfg.teachers.cases)) + 2 * len(grid.transfer_arms(cfg))
     images = len(grid.ood_arms(cfg)) + len(cfg.real.pairs) * len(cfg.exponents)
