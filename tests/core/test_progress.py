@@ -9,7 +9,7 @@ import pytest
 from repository import copy_of_repository, snakemake
 from workflow.core import progress
 from workflow.core.configuration import default, validate
-from workflow.preconditioning import grid
+from workflow.preconditioning import grid, image_grid
 
 CELLS = {"old": 10, "stale": 5, "new": 20, "last": 5}
 
@@ -85,7 +85,7 @@ def test_trained_files_are_all_of_the_grid():
     assert files["results/preconditioning/ood/train/mnist/adam/seeds0000-0009.nc"] == 10
     noise = 2 * (7 * (4 + 3) + sum(len(snrs) for arm, snrs in grid.plan(cfg, "noise") if arm.estimator == "none"))
     others = 7 * (2 * len(cfg.firmness.variants) + len(cfg.teachers.cases)) + 2 * len(grid.transfer_arms(cfg))
-    images = len(grid.ood_arms(cfg)) + len(cfg.real.pairs) * len(cfg.exponents)
+    images = len(image_grid.arms(cfg, "ood")) + len(cfg.real.pairs) * len(cfg.exponents)
     assert sum(grid.trained_files(cfg).values()) == 10 * (noise + others + images)
 
 
