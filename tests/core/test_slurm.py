@@ -47,8 +47,8 @@ if "SLURM_JOB_ID" in os.environ and ".snakemake/scripts/" in sys.orig_argv[-1]:
 """
 
 # More memory than the first attempt has and less than the second; training to the end, after that of a fifth of the
-# steps, which waits at each of its three records, and so takes more time than the first attempt has, and less than the
-# second has for what is left.
+# steps, which waits at each of its three records: Slurm ends the first attempt within the second wait, and the second
+# one has time for what is left.
 FAULTS = """\
     import time
     import numpy as np
@@ -59,7 +59,7 @@ FAULTS = """\
         time.sleep(6)
         del held
     if params.arm["id"] == "momentum":
-        joblog.progress = lambda steps, _: lambda step: steps == 20 and job.checkpoint.stop.wait(35)
+        joblog.progress = lambda steps, _: lambda step: steps == 20 and job.checkpoint.stop.wait(50)
 """
 # A job that does not end by itself while its run is not resumed.
 WAITS = """\
@@ -343,7 +343,7 @@ def test_a_job_that_cannot_succeed_fails_and_says_why_and_the_others_go_on(runs)
     assert faults.returncode == 1
     assert [job["State"] for job in faults.of("sgd")] == ["FAILED"] * 3
     assert {arm for arm, path in TUNED.items() if (faults.folder / path).exists()} == {"adam", "momentum"}
-    why = "every model diverged, the first in step 2: sgd learning rate 1e+30 seed 1000, sgd learning rate 1e+31 seed"
+    why = "every model diverged, the first in step 2: sgd on mnist learning rate 1e+30 seed 1000, sgd on mnist learning"
     assert "Logfile results/logs/preconditioning/ood/tune/mnist/sgd.log:" in faults.output and why in faults.output
 
 
