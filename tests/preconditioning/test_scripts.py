@@ -45,10 +45,11 @@ def run(name: str, folder: Path, inputs: dict, outputs: dict | list, **params) -
 
 def test_any_hyper_parameter_may_be_tuned_and_is_named_by_its_method(tmp_path, monkeypatch):
     """The file of a choice, and what gathers those of two methods."""
-    asked = []
+    asked, saved = [], set()
 
     def train(files, params, job, settings, chosen, seeds):
         asked.append((settings["steps"], len(chosen)))
+        saved.add(job.checkpoint.path.name)
         known = {5: [0.1, 0.8, 0.6], 25: [0.2, 0.7, 0.9]}[settings["steps"]]  # the third is the better one in the end
         accuracy = np.array([known[params.candidates.index(values)] for values in chosen])[:, None]
         diverged = np.full(len(chosen), settings["steps"])
@@ -74,7 +75,7 @@ def test_any_hyper_parameter_may_be_tuned_and_is_named_by_its_method(tmp_path, m
         variables = {name: (("seed",), np.zeros(2)) for name in OOD_MEASURES}
         shard = records.dataset(variables, {"seed": SEEDS}, job.attributes, NAMES)
         records.write(shard, tmp_path / f"{arm['id']}_evaluated.nc")
-    assert asked == 2 * [(5, 3), (25, 2)]
+    assert asked == 2 * [(5, 3), (25, 2)] and saved == {"state.early", "state.final"}  # whatever their steps are
     tuned = {arm["id"]: ["learning_rate", name] for arm, name in zip(arms, ("momentum", "damping"), strict=True)}
     inputs = {"tune": [tmp_path / f"{arm['id']}.nc" for arm in arms]}
     inputs["evaluate"] = [tmp_path / f"{arm['id']}_evaluated.nc" for arm in arms]

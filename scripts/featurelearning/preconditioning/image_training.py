@@ -24,18 +24,18 @@ def tune(snakemake, job: Job) -> None:
     params = snakemake.params
     candidates, seeds, settings = params.candidates, list(params.seeds), params.settings
 
-    def accuracies(kept: Sequence[int], steps: int) -> tuple[np.ndarray, np.ndarray]:
+    def accuracies(part: str, kept: Sequence[int], steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Train these candidates on every seed; return accuracies after the last step and steps of divergence."""
         each = [candidates[i] for i in kept for _ in seeds]
-        kept_apart = job._replace(checkpoint=job.checkpoint.part(f"{steps}"))
-        run = train(snakemake.input, params, kept_apart, settings | {"steps": steps}, each, seeds * len(kept))
+        saved_apart = job._replace(checkpoint=job.checkpoint.part(part))
+        run = train(snakemake.input, params, saved_apart, settings | {"steps": steps}, each, seeds * len(kept))
         shape = (len(kept), len(seeds))
         return run.curves["validation_accuracy"][:, -1].reshape(shape), run.diverged_at.reshape(shape)
 
-    early, diverged_at = accuracies(range(len(candidates)), tuning.early(settings["steps"]))
+    early, diverged_at = accuracies("early", range(len(candidates)), tuning.early(settings["steps"]))
     kept = tuning.better_half(early)
     final = np.full_like(early, np.nan)
-    final[kept], diverged_at[kept] = accuracies(kept, settings["steps"])
+    final[kept], diverged_at[kept] = accuracies("final", kept, settings["steps"])
     chosen = tuning.choose(final)
     columns = {name: np.array([values[name] for values in candidates]) for name in candidates[0]}
     variables = {
