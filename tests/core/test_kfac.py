@@ -243,7 +243,7 @@ def test_a_first_step_that_is_not_finite_is_no_fault_of_the_learning_rate(monkey
     rng = np.random.default_rng(1)
     params, x = random_params(rng, 1, D, 5), torch.tensor(rng.normal(size=(1, 12, D)))
     problem = problem_of(1e-12, x, curvature.squared_error_root)
-    monkeypatch.setattr(kfac, "cholesky", lambda factor, _: (factor, torch.ones(len(factor), dtype=torch.bool)))
+    monkeypatch.setattr(kfac, "cholesky", lambda factor, problem: torch.full_like(factor, torch.nan))
     gradients = functools.partial(two_layer_relu.mse_gradients, x=x, y=x[..., 0])
     record = loop.Record(
         [0, 3], lambda params: {"mse": two_layer_relu.mean_squared_error(params, x, x[..., 0])}, ["one"]

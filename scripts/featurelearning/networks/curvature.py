@@ -70,12 +70,7 @@ def diagonal(network: Network, params: Params, x: Tensor, root: Root) -> Params:
 
 def with_bias(layer: Layer, z: Tensor) -> Tensor:
     """Return z~ = [z, 1] [m, n, fan_in + 1] of a layer's inputs [m, n, fan_in]; z where it has no bias."""
-    return z if layer.bias is None else ones_added(z)
-
-
-def ones_added(z: Tensor) -> Tensor:
-    """Return [z, 1] [m, n, k + 1] for z [m, n, k]."""
-    return torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
+    return z if layer.bias is None else torch.cat([z, torch.ones_like(z[..., :1])], dim=-1)
 
 
 def carried_back(at: Activations, k: int) -> Iterator[Tensor]:

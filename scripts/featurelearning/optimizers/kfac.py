@@ -30,8 +30,8 @@ MEANINGS = {"damping": "damping of the curvature"}
 def init(params: Params, problem: Problem) -> State:
     """Return the inverse (A + damping I)^-1 of the first layer, [m, d + 1, d + 1] where it has a bias."""
     first = layers(params)[0]
-    root, failed = cholesky(curvature.mean_product([curvature.with_bias(first, problem.inputs)]), problem)
-    return {"inverse": {first.weight: torch.cholesky_inverse(missing(root, failed)).contiguous()}}
+    root = cholesky(curvature.mean_product([curvature.with_bias(first, problem.inputs)]), problem)
+    return {"inverse": {first.weight: torch.cholesky_inverse(root).contiguous()}}
 
 
 def update(gradients: Params, state: State, params: Params, problem: Problem) -> tuple[Params, State]:
@@ -61,7 +61,7 @@ def by_input(gradients: Params, state: State, inputs: Sequence[Tensor], problem:
     names, (first, *others) = layers(gradients), joined(gradients)
     steps = [state["inverse"][names[0].weight] @ first]
     for layer, z, gradient in zip(names[1:], inputs[1:], others, strict=True):
-        steps.append(divided(gradient.mT, [z], 1, problem, layer.bias is not None).mT)
+        steps.append(divided(gradient.mT, [curvature.with_bias(layer, z)], 1, problem).mT)
     return parted(gradients, steps)
 
 
@@ -88,35 +88,22 @@ def parted(gradients: Params, steps: Iterable[Tensor]) -> Params:
     return parts
 
 
-def divided(left: Tensor, columns: Iterable[Tensor], r: int, problem: Problem, bias: bool = False) -> Tensor:
+def divided(left: Tensor, columns: Iterable[Tensor], r: int, problem: Problem) -> Tensor:
     """Return left (F + damping I)^-1 [m, c, k], with F the sum of E[z z^T] over r columns z [m, n, k].
 
-    bias: z lacks its last column, of ones. With Z [m, n r, k] all columns, one below the other, and fewer rows than k,
-    it costs less by Woodbury's identity,
+    With Z [m, n r, k] all columns, one below the other, and fewer rows than k, it costs less by Woodbury's identity,
     (Z^T Z / n + damping I)^-1 = (I - Z^T (Z Z^T / n + damping I)^-1 Z / n) / damping.
     """
-    n, k = problem.inputs.shape[1], left.shape[2]
-    if n * r >= k:
-        whole = (curvature.ones_added(z) for z in columns) if bias else columns
-        root, failed = cholesky(curvature.mean_product(whole), problem)
-        return missing(torch.cholesky_solve(left.mT, root).mT, failed)
-    z = next(iter(columns)) if r == 1 else torch.cat(list(columns), dim=1)
-    products, across = z @ z.mT, left[..., : z.shape[2]] @ z.mT
-    if bias:  # the column of ones, without a copy of the others
-        products, across = products + 1, across + left[..., -1:]
-    root, failed = cholesky(products / n, problem)
-    inner = torch.cholesky_solve(across.mT / n, root).mT
-    back = [inner @ z, inner.sum(dim=2, keepdim=True)] if bias else [inner @ z]
-    return missing((left - torch.cat(back, dim=2)) / problem.hyperparameters["damping"], failed)
+    n = problem.inputs.shape[1]
+    if n * r >= left.shape[2]:
+        return torch.cholesky_solve(left.mT, cholesky(curvature.mean_product(columns), problem)).mT
+    z = torch.cat(list(columns), dim=1)
+    inner = torch.cholesky_solve((left @ z.mT).mT / n, cholesky(z @ z.mT / n, problem))
+    return (left - inner.mT @ z) / problem.hyperparameters["damping"]
 
 
-def cholesky(factor: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
-    """Return the lower Cholesky factor of factor + damping I [m, k, k], and for which models there is none [m]."""
+def cholesky(factor: Tensor, problem: Problem) -> Tensor:
+    """Return the lower Cholesky factor of factor + damping I [m, k, k], NaN for a model that has none."""
     identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
     root, failed = torch.linalg.cholesky_ex(factor + problem.hyperparameters["damping"] * identity)
-    return root, failed > 0
-
-
-def missing(values: Tensor, failed: Tensor) -> Tensor:
-    """Return the values, NaN for the models that have none."""
-    return torch.where(failed[:, None, None], torch.nan, values)
+    return torch.where(failed[:, None, None] > 0, torch.nan, root)
