@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from featurelearning.files import image_sets, joblog, records
-from featurelearning.preconditioning import transfer
+from featurelearning.preconditioning import images, transfer
 from featurelearning.preconditioning.names import NAMES, REFERENCE
 from featurelearning.training import shards
 
@@ -22,7 +22,7 @@ with joblog.of(snakemake):
     for seed in map(int, model["seed"].values):
         network = shards.model_parameters(model.sel(seed=seed))
         untrained = transfer.initial(params.master_seed, seed, *network["weight1"].shape)
-        rows, _ = transfer.split(target, params.master_seed, seed, params.samples_target)
+        rows, _ = images.split(params.master_seed, seed, params.samples_target, 0, len(target.train_images), "real")
         accuracies["accuracy_source"].append(transfer.network_accuracy(network, source))
         accuracies["accuracy_target"].append(transfer.refitted_accuracy(network, target, rows, params.ridge))
         accuracies["accuracy_random"].append(transfer.refitted_accuracy(untrained, target, rows, params.ridge))

@@ -80,10 +80,6 @@ def test_the_untrained_network_depends_on_the_seed_alone():
     assert two_layer_arrays.hidden(first, np.ones((2, D))).shape == (2, HIDDEN)
 
 
-def test_splits_are_those_of_the_set_and_too_few_images_name_the_keys(data):
-    train, validation = transfer.split(data, 42, 0, 150, 50)
-    assert sorted([*train, *validation]) == list(range(200))
-    np.testing.assert_array_equal(train, images.split(42, 0, 150, 50, 200)[0])
-    np.testing.assert_array_equal(train[:70], transfer.split(data, 42, 0, 70)[0])
+def test_too_few_images_name_the_keys_of_the_study():
     with pytest.raises(ValueError, match="real.samples_train [+] real.samples_validation: 150 [+] 51 exceed the 200"):
-        transfer.split(data, 42, 0, 150, 51)
+        images.split(42, 0, 150, 51, 200, "real")

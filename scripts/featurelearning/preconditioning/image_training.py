@@ -9,7 +9,7 @@ from featurelearning import seeding
 from featurelearning.files import image_sets, joblog, records
 from featurelearning.networks import two_layer_relu
 from featurelearning.optimizers import powers
-from featurelearning.preconditioning import images
+from featurelearning.preconditioning import images, transfer
 from featurelearning.preconditioning.names import NAMES
 from featurelearning.training import classification, devices, loop, methods, shards, tuning
 from featurelearning.training.experiments import Models, Place, Recipe
@@ -76,9 +76,8 @@ def train(files, params, job: Job, settings: Mapping, chosen: Sequence[Values], 
     for name in ("train", "validation"):
         pairs = [images.drawn(source, one, name) for one in each]
         data[f"x_{name}"], data[f"y_{name}"] = map(np.stack, zip(*pairs, strict=True))
-    sizes = source.train_images.shape[1], settings["hidden"], image_sets.CLASSES
-    streams = [seeding.generator(params.master_seed, "initialisation", seed) for seed in seeds]
-    initial = [two_layer_relu.torch_default(stream, *sizes) for stream in streams]
+    sizes = source.train_images.shape[1], settings["hidden"]
+    initial = [transfer.initial(params.master_seed, seed, *sizes) for seed in seeds]
     label = f"{params.arm['id']} on {params.source}"
     names = [f"{label} {described(values)} seed {seed}" for values, seed in zip(chosen, seeds, strict=True)]
     values = {name: np.array([one[name] for one in chosen]) for name in chosen[0]}

@@ -4,7 +4,6 @@ import numpy as np
 
 from featurelearning.files.image_sets import CLASSES, ImageSet
 from featurelearning.networks import two_layer_arrays, two_layer_relu
-from featurelearning.preconditioning import images
 from featurelearning.seeding import generator
 from featurelearning.training import ridge
 
@@ -12,11 +11,6 @@ from featurelearning.training import ridge
 def initial(master: int, seed: int, d: int, hidden: int) -> dict[str, np.ndarray]:
     """Return the network of a seed before training; it is the same for every arm, and for every set of d pixels."""
     return two_layer_relu.torch_default(generator(master, "initialisation", seed), d, hidden, CLASSES)
-
-
-def split(data: ImageSet, master: int, seed: int, n_train: int, n_validation: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of training and of validation images in the set's training images; see `images.split`."""
-    return images.split(master, seed, n_train, n_validation, len(data.train_images), section="real")
 
 
 def network_accuracy(params: dict[str, np.ndarray], data: ImageSet) -> float:
