@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from featurelearning.networks import curvature, dense, two_layer_relu
-from featurelearning.optimizers import adahessian, adam, muon, sgd, sigma_power
+from featurelearning.optimizers import adahessian, adam, muon, sgd, sigma_power, soap
 from featurelearning.optimizers.problem import Problem
 from featurelearning.seeding import generator
 from featurelearning.training import compiling, loop
@@ -144,8 +144,9 @@ def test_progress_is_told_every_recorded_step():
 def test_shards_of_any_size_train_the_same_models(optimizer, size):
     """Seeds 0..9 in shards of 1, 3 and 10: data and initialisation bit for bit, float64 curves to 1e-9.
 
-    Over 30 steps: SOAP, which divides by small numbers, makes 1e-9 of rounding in a hundred.
+    SOAP over 30 steps, not 100: it divides by small numbers, and has made 1e-9 of rounding by then.
     """
+    steps = 31 if optimizer is soap else 101
 
     def shard(seeds: range):
         drawn = [two_layer_relu.kaiming_uniform(generator(42, "initialisation", seed), D, H, 1, 0.1) for seed in seeds]
@@ -156,7 +157,7 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
     def trained(tensors, seeds: range):
         words = [generator(42, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in seeds]
         streams = torch.tensor(np.stack(words), dtype=torch.int32)
-        return fit(*tensors, optimizer=optimizer, problem=complete(*tensors[1:], streams, optimizer), steps=range(31))
+        return fit(*tensors, optimizer=optimizer, problem=complete(*tensors[1:], streams, optimizer), steps=range(steps))
 
     whole = shard(range(10))
     curves = trained(whole, range(10)).curves["train_mse"]

@@ -75,7 +75,7 @@ def unlimited():
     """Take away the scheduler's default limit of jobs a second, which nobody has asked for.
 
     With any, Snakemake (9.27) has every job that ends while others wait look for jobs once more each second from then
-    on: after some hundred jobs that takes half a core. The limiter is no public name: a Snakemake without it is left alone.
+    on: after some hundred jobs that takes half a core. A Snakemake that has no limiter by this name is left alone.
     """
     limit = getattr(workflow.scheduler, "job_rate_limiter", None)
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):

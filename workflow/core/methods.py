@@ -54,7 +54,8 @@ def faults(method: str, given: Mapping) -> list[str]:
 
 
 FOUND = {path.stem: declared(path) for path in sorted(FOLDER.glob("*.py"))}
-LABELS = {path.stem: found[1] for path in FOLDER.glob("*.py") if (found := LABEL.search(path.read_text("utf-8")))}
+TEXTS = {name: (FOLDER / f"{name}.py").read_text("utf-8") for name in FOUND}
+LABELS = {name: found[1] for name, text in TEXTS.items() if (found := LABEL.search(text))}
 # The hyper-parameter that names a class, of the methods that run one: whatever else they are given are its arguments.
-CLASSES = {path.stem: found[1] for path in FOLDER.glob("*.py") if (found := CLASS.search(path.read_text("utf-8")))}
+CLASSES = {name: found[1] for name, text in TEXTS.items() if (found := CLASS.search(text))}
 HYPERPARAMETERS = {name: found for name, found in FOUND.items() if found is not None}

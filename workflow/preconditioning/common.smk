@@ -57,7 +57,7 @@ def image_covariance(wildcards):
 
 
 def image_settings(study):
-    """Return how the models of a study of images are trained; one step in ten is recorded, which costs as much."""
+    """Return how the models of a study of images are trained: with a record, which costs a step, for one step in ten."""
     trained = settings(getattr(CONFIG, study), "hidden", "steps", "weight_decay")
     return trained | {"records": min(CONFIG.records, max(trained["steps"] // 10, 2))}
 
