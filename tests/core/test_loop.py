@@ -157,7 +157,8 @@ def test_shards_of_any_size_train_the_same_models(optimizer, size):
     def trained(tensors, seeds: range):
         words = [generator(42, "hutchinson", seed).integers(-(2**31), 2**31, 2) for seed in seeds]
         streams = torch.tensor(np.stack(words), dtype=torch.int32)
-        return fit(*tensors, optimizer=optimizer, problem=complete(*tensors[1:], streams, optimizer), steps=range(steps))
+        problem = complete(*tensors[1:], streams, optimizer)
+        return fit(*tensors, optimizer=optimizer, problem=problem, steps=range(steps))
 
     whole = shard(range(10))
     curves = trained(whole, range(10)).curves["train_mse"]
