@@ -15,7 +15,6 @@
 //             sum_k w_kj S'[k,j] + w'_kj S[k,j] in the second.
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 // A tile is M samples (forward) or at most KMAX inputs (backward) by U vectors of units: as many sums as the 32 or 16
@@ -219,14 +218,6 @@ template <class T> void descend(int m, int n, int d, int h, int steps, int threa
   }
 }
 
-// A network of these sizes that a thread keeps from call to call, as its arrays cost as much as a tenth of a step.
-template <class T, int WHICH> Net<T>& kept(int n, int d, int h) {
-  thread_local std::unique_ptr<Net<T>> net;
-  if (!net || net->n != n || net->d != d || net->h != h) net.reset(new Net<T>{n, d, h});
-  std::fill(net->f.begin(), net->f.end(), typename Net<T>::Sum{});
-  return *net;
-}
-
 // Of the mean (f - y)^2: loss [m], its gradients at params and, where there is a direction, the products of its Hessian
 // with that. Four arrays each, as in descend; direction and products may be null.
 template <class T> void derive(int m, int n, int d, int h, int threads, const T* x, const T* y, T* const* params,
@@ -234,10 +225,10 @@ template <class T> void derive(int m, int n, int d, int h, int threads, const T*
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int model = 0; model < m; model++) {
     const size_t a = model;
-    Net<T>& net = kept<T, 0>(n, d, h);
+    Net<T> net{n, d, h};
     net.load(x + a * n * d, n), net.load_or_store(false, params, a);
     if (direction) {
-      Net<T>& along = kept<T, 1>(n, d, h);
+      Net<T> along{n, d, h};
       along.load_or_store(false, direction, a), net.to_product(y + a * n, along), along.load_or_store(true, products, a);
     } else {
       net.to_gradient(y + a * n);
